@@ -1,0 +1,110 @@
+/**
+ * One interface over ELF, Mach-O and PE.
+ *
+ * Addresses. A *file address* is the link-time virtual address minus `bias`, as a number. `bias` is 0n for
+ * everything below 2^53, that is for all but kernel images; for those it is the lowest segment address rounded
+ * down to 4 KiB, so that numbers stay exact. Only people see `bias + fileAddress`.
+ */
+import type { ByteSource } from '../bytes/source.ts';
+
+export type ObjectFormat = 'elf' | 'macho' | 'pe';
+
+/** Executable, position independent or shared, relocatable, core, debug symbols only, anything else. */
+export type ObjectType = 'exec' | 'dyn' | 'rel' | 'core' | 'dsym' | 'other';
+
+/** A part of the file that is mapped into memory. */
+export interface Segment {
+  /** ELF: "LOAD"; Mach-O: "__TEXT"; PE: the section's name. */
+  readonly name: string;
+  /** Bytes from the start of the file. */
+  readonly fileOffset: number;
+  /** Bytes in the file; 0 when nothing is backed by the file. */
+  readonly fileSize: number;
+  readonly address: number;
+  /** Bytes in memory. */
+  readonly size: number;
+  readonly align: number;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly executable: boolean;
+}
+
+export interface Section {
+  readonly index: number;
+  readonly name: string;
+  /** The format's own type number (ELF sh_type); 0 where there is none. */
+  readonly type: number;
+  readonly address: number;
+  /** Bytes in memory, or for a compressed section, in the file. */
+  readonly size: number;
+  readonly fileOffset: number;
+  /** True when the section has no bytes in this file (ELF SHT_NOBITS): .bss, or any section of a debug-only file. */
+  readonly noBits: boolean;
+  readonly executable: boolean;
+  readonly writable: boolean;
+  readonly compression: 'none' | 'zlib' | 'zstd' | 'zdebug';
+  /** ELF sh_link and sh_info, 0 elsewhere. */
+  readonly link: number;
+  readonly info: number;
+}
+
+export interface ObjectSymbol {
+  readonly name: string;
+  readonly address: number;
+  /** Bytes; 0 when the table does not say. */
+  readonly size: number;
+  readonly kind: 'function' | 'object' | 'other';
+  readonly binding: 'local' | 'global' | 'weak';
+}
+
+/** Identities as the file states them, lower-case hex; null when absent. */
+export interface ObjectIds {
+  /** ELF NT_GNU_BUILD_ID. */
+  readonly gnu: string | null;
+  /** Mach-O LC_UUID, 32 hex digits. */
+  readonly uuid: string | null;
+  /** PE RSDS GUID and age. */
+  readonly pe: string | null;
+}
+
+export interface ObjectFile {
+  readonly source: ByteSource;
+  readonly format: ObjectFormat;
+  /** GOARCH's names: amd64, arm64, 386, arm, ppc64le, s390x, riscv64...; `elf:NN` for an unknown e_machine. */
+  readonly arch: string;
+  readonly type: ObjectType;
+  readonly pointerSize: 4 | 8;
+  readonly littleEndian: boolean;
+  /** Link-time address = bias + file address. */
+  readonly bias: bigint;
+  /** Mapped segments in file order (ELF: PT_LOAD). */
+  readonly segments: readonly Segment[];
+  /** Sections in table order; empty when the file has no section headers. */
+  readonly sections: readonly Section[];
+  readonly ids: ObjectIds;
+  /** Which names have debug sections but no code bytes: the result of objcopy --only-keep-debug or eu-strip -f. */
+  readonly debugOnly: boolean;
+
+  /** The first section of that name. */
+  section(name: string): Section | undefined;
+  /**
+   * A section's bytes, decompressed. Bounded by `MAX_SECTION_BYTES`; throws FormatError, LimitError or
+   * UnsupportedError (zstd before `prepareZstd()`), and FormatError for a section without bytes.
+   */
+  sectionData(section: Section): Uint8Array;
+  /** File offset of a file address, or -1 when no segment's file bytes hold all of `[address, address + length)`. */
+  fileOffsetOf(address: number, length: number): number;
+  /** Bytes at a file address, read from the file-backed part of a segment. Throws FormatError outside. */
+  readAddress(address: number, length: number): Uint8Array;
+  /**
+   * What the loader would write into the pointer at `address`: the relocation's value when the file has one there,
+   * else the word in the file; a file address, or -1 when it does not resolve inside this file.
+   */
+  readPointer(address: number): number;
+  /** File addresses of pointers whose relocated value equals `target` (RELATIVE relocations only). */
+  relocationsTo(target: number): number[];
+  /** All symbols of the symbol table, else of the dynamic one; names as in the file. Parsed on first use, bounded. */
+  symbols(): readonly ObjectSymbol[];
+  /** The dynamic symbol table's symbols. */
+  dynamicSymbols(): readonly ObjectSymbol[];
+}
