@@ -31,9 +31,11 @@ export interface Segment {
 
 export interface Section {
   readonly index: number;
+  /** "" when the file's name table has no readable name for it. */
   readonly name: string;
   /** The format's own type number (ELF sh_type); 0 where there is none. */
   readonly type: number;
+  /** 0 for what is not mapped (-1 in a biased file, whose address 0 is out of range). */
   readonly address: number;
   /** Bytes in memory, or for a compressed section, in the file. */
   readonly size: number;
@@ -42,7 +44,8 @@ export interface Section {
   readonly noBits: boolean;
   readonly executable: boolean;
   readonly writable: boolean;
-  readonly compression: 'none' | 'zlib' | 'zstd' | 'zdebug';
+  /** `unknown` is a method resym cannot undo: `sectionData` throws UnsupportedError. */
+  readonly compression: 'none' | 'zlib' | 'zstd' | 'zdebug' | 'unknown';
   /** ELF sh_link and sh_info, 0 elsewhere. */
   readonly link: number;
   readonly info: number;
@@ -55,6 +58,33 @@ export interface ObjectSymbol {
   readonly size: number;
   readonly kind: 'function' | 'object' | 'other';
   readonly binding: 'local' | 'global' | 'weak';
+}
+
+/**
+ * The code symbols of a table in flat columns: what a symbolizer searches, without an object per symbol.
+ * Only symbols of type function that this file defines, in executable sections.
+ */
+export interface FunctionSymbols {
+  readonly length: number;
+  /** File addresses, ascending; equals in the order of the table. Without the Thumb bit on arm. */
+  readonly start: Float64Array;
+  /** Bytes; 0 when the table does not say. */
+  readonly size: Float64Array;
+  /** Byte offset of the name in the string table: equal offsets are equal names. */
+  readonly nameOffset: Uint32Array;
+  /** 0 local, 1 global, 2 weak, 10 unique: ELF STB_*. */
+  readonly binding: Uint8Array;
+  /** The name of symbol `index`, read on demand. Throws FormatError when the string table has none there. */
+  name(index: number): string;
+}
+
+/** A note record (ELF SHT_NOTE, PT_NOTE). */
+export interface ObjectNote {
+  /** Owner without trailing NULs: "GNU", "Go". */
+  readonly name: string;
+  /** Meaning depends on the owner. */
+  readonly type: number;
+  readonly desc: Uint8Array;
 }
 
 /** Identities as the file states them, lower-case hex; null when absent. */
@@ -82,7 +112,10 @@ export interface ObjectFile {
   /** Sections in table order; empty when the file has no section headers. */
   readonly sections: readonly Section[];
   readonly ids: ObjectIds;
-  /** Which names have debug sections but no code bytes: the result of objcopy --only-keep-debug or eu-strip -f. */
+  /**
+   * True when the file has executable sections but none with bytes: the result of objcopy --only-keep-debug or
+   * eu-strip -f. Segments are then as the header has them, zeroed or stale; addresses are read through sections.
+   */
   readonly debugOnly: boolean;
 
   /** The first section of that name. */
@@ -103,8 +136,16 @@ export interface ObjectFile {
   readPointer(address: number): number;
   /** File addresses of pointers whose relocated value equals `target` (RELATIVE relocations only). */
   relocationsTo(target: number): number[];
-  /** All symbols of the symbol table, else of the dynamic one; names as in the file. Parsed on first use, bounded. */
+  /**
+   * The symbols this file defines, of the symbol table, else of the dynamic one, in table order; names as in the file.
+   * Without undefined, section and file symbols and those whose value is no address of this file. Parsed on first use,
+   * bounded: an object each, so for large tables prefer `functionSymbols`.
+   */
   symbols(): readonly ObjectSymbol[];
-  /** The dynamic symbol table's symbols. */
+  /** The same of the dynamic symbol table alone. */
   dynamicSymbols(): readonly ObjectSymbol[];
+  /** The functions of the symbol table, else of the dynamic one; in a relocatable file those of .text. Parsed on first use. */
+  functionSymbols(): FunctionSymbols;
+  /** ELF notes, from sections first, then from segments; empty for other formats. Throws FormatError for a damaged note. */
+  notes(): readonly ObjectNote[];
 }

@@ -1,0 +1,54 @@
+/** Sorting flat columns: the permutation that puts a key column in ascending order, to be applied to its neighbours. */
+
+/** Below this a comparison sort is faster than the radix passes with their 65,536 counters. */
+const SMALL = 4096;
+
+/**
+ * The stable ascending order of `keys`: result[i] is the index of the i-th smallest key, equals in their old order.
+ * Keys are integers in [0, 2^53). One million keys take some 50 ms; a comparator over the same takes over a second.
+ */
+export function ascendingOrder(keys: Float64Array): Uint32Array {
+  const count = keys.length;
+  let order = new Uint32Array(count);
+  let sorted = true;
+  let largest = 0;
+  for (let i = 0; i < count; i++) {
+    order[i] = i;
+    const key = keys[i];
+    if (key < largest) sorted = false;
+    else largest = key;
+  }
+  if (sorted) return order;
+  if (count < SMALL) return order.sort((a, b) => keys[a] - keys[b] || a - b);
+
+  // Least significant digit first, 16 bits a pass.
+  let other = new Uint32Array(count);
+  const next = new Uint32Array(0x10000);
+  for (let scale = 1; scale <= largest; scale *= 0x10000) {
+    next.fill(0);
+    for (let i = 0; i < count; i++) next[digit(keys[i], scale)]++;
+    let position = 0;
+    for (let d = 0; d < 0x10000; d++) {
+      const n = next[d];
+      next[d] = position;
+      position += n;
+    }
+    for (let i = 0; i < count; i++) {
+      const index = order[i];
+      other[next[digit(keys[index], scale)]++] = index;
+    }
+    [order, other] = [other, order];
+  }
+  return order;
+}
+
+function digit(key: number, scale: number): number {
+  return scale === 1 ? key % 0x10000 : Math.floor(key / scale) % 0x10000;
+}
+
+/** The elements of `column` in `order`, in a new array. */
+export function reordered<T extends Float64Array | Uint32Array | Uint8Array>(column: T, order: Uint32Array): T {
+  const result = new (column.constructor as new (length: number) => T)(order.length);
+  for (let i = 0; i < order.length; i++) result[i] = column[order[i]]!;
+  return result;
+}

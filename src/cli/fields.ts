@@ -1,0 +1,25 @@
+/** Prints "label   value" lines, labels aligned. Control characters in values are shown, not obeyed. */
+export function printFields(fields: readonly (readonly [string, string])[]): void {
+  const width = Math.max(...fields.map(([label]) => label.length));
+  for (const [label, value] of fields) process.stdout.write(`${label.padEnd(width)}  ${printable(value)}\n`);
+}
+
+/** Prints rows under headings, columns aligned; numbers are right-aligned by `right`. */
+export function printTable(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: ReadonlySet<number> = new Set(),
+): void {
+  const cells = [headings, ...rows].map((row) => row.map(printable));
+  const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  for (const row of cells) {
+    const line = row.map((cell, i) => (right.has(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)));
+    process.stdout.write(`${line.join('  ').trimEnd()}\n`);
+  }
+}
+
+/** File names and build IDs come from strangers: a newline or an escape sequence must not reach the terminal. */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}

@@ -1,0 +1,62 @@
+import { unitHeaders } from '../dwarf/unit-headers.ts';
+import { isParseError, messageOf } from '../errors.ts';
+import { readBuildInfo } from '../gosym/build-info.ts';
+import { derivedGnuBuildId, readGoBuildId } from '../gosym/build-id.ts';
+import { GoSymbols } from '../gosym/pclntab.ts';
+import { pclntabSha256 } from '../gosym/table-hash.ts';
+import type { ObjectFile } from '../object/object.ts';
+import type { GoBuild, Identity } from './identity.ts';
+
+/** Reads a binary's identity. Never throws on damage in one part: the other parts still count, the damage is a problem. */
+export function identify(object: ObjectFile): Identity {
+  const problems: string[] = [];
+  const attempt = <T>(what: string, read: () => T): T | null => {
+    try {
+      return read();
+    } catch (error) {
+      if (!isParseError(error)) throw error;
+      problems.push(`${what}: ${messageOf(error)}`);
+      return null;
+    }
+  };
+  const go = attempt('Go build ID', () => readGoBuildId(object));
+  const symbols = attempt('.gopclntab', () => GoSymbols.open(object));
+  return {
+    format: object.format,
+    arch: object.arch,
+    type: object.type,
+    ids: {
+      gnu: object.ids.gnu,
+      go,
+      goDerivedGnu: go === null ? null : derivedGnuBuildId(go),
+      uuid: object.ids.uuid,
+      pe: object.ids.pe,
+      pclntabSha256: symbols && attempt('.gopclntab', () => pclntabSha256(symbols)),
+    },
+    go: attempt('Go build info', () => goBuild(object)),
+    symbols: {
+      pclntab: symbols && { version: symbols.version, functions: symbols.functionCount },
+      dwarf: attempt('DWARF', () => dwarfSummary(object)),
+      symtab: attempt('symbol table', () => functionCount(object)),
+    },
+    problems,
+  };
+}
+
+function goBuild(object: ObjectFile): GoBuild | null {
+  const info = readBuildInfo(object);
+  if (info === null) return null;
+  const main = info.main && { path: info.main.path, version: info.main.version };
+  return { version: info.version, path: info.path, main, settings: info.settings };
+}
+
+function dwarfSummary(object: ObjectFile): Identity['symbols']['dwarf'] {
+  const units = unitHeaders(object);
+  if (units.length === 0) return null;
+  return { versions: [...new Set(units.map((unit) => unit.version))].sort(), units: units.length };
+}
+
+function functionCount(object: ObjectFile): { functions: number } | null {
+  const { count } = object.functionSymbols();
+  return count === 0 ? null : { functions: count };
+}

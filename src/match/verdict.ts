@@ -1,0 +1,72 @@
+import type { Evidence } from './evidence.ts';
+
+/** How the candidate was found; `pinned-other-id`: named by the user, but with another build ID than the mapping's. */
+export type FoundBy = 'build-id' | 'pinned' | 'pinned-other-id';
+
+/** What is known of an address-only mapping: how its addresses fall into the candidate's text. */
+export interface Bounds {
+  /** Addresses looked at. */
+  readonly addresses: number;
+  /** Of those, inside the candidate's executable segments. */
+  readonly inText: number;
+  /** Of those in Go text, the ones that hit code rather than the padding between functions. */
+  readonly inGoText: number;
+  readonly onGoCode: number;
+}
+
+export interface Verdict {
+  readonly accepted: boolean;
+  /** "" when accepted. Otherwise what disagrees, and what to do. */
+  readonly reason: string;
+}
+
+/**
+ * Share of checked frames that must agree. The right binary scores 100 %, but for runtimes up to 1.20 that merge
+ * same-named functions; a neighbouring build scores far lower because one changed line moves all that follows.
+ */
+const AGREEMENT = 0.95;
+
+/** Nothing but the mapping's addresses to go by: nearly all of them must be code. */
+const IN_TEXT = 0.95;
+
+const ACCEPTED: Verdict = { accepted: true, reason: '' };
+
+/** The last word on a candidate: evidence where the profile names frames, text bounds where it does not. */
+export function judge(binary: string, foundBy: FoundBy, evidence: Evidence, bounds: Bounds): Verdict {
+  if (evidence.checked > 0) {
+    if (evidence.agreed >= evidence.checked * AGREEMENT) return ACCEPTED;
+    return refused(`${binary} ${disagreement(evidence)}; ${advice(foundBy)}`);
+  }
+  if (foundBy === 'pinned-other-id') {
+    return refused(`${binary} has another build ID than the mapping, and the profile names no frame to prove it by`);
+  }
+  if (bounds.addresses > 0 && bounds.inText < bounds.addresses * IN_TEXT) {
+    const outside = bounds.addresses - bounds.inText;
+    return refused(`${outside} of ${bounds.addresses} addresses lie outside the code of ${binary}; ${advice(foundBy)}`);
+  }
+  if (bounds.inGoText > 0 && bounds.onGoCode < bounds.inGoText * IN_TEXT) {
+    const off = bounds.inGoText - bounds.onGoCode;
+    return refused(
+      `${off} of ${bounds.inGoText} addresses fall between the functions of ${binary}; ${advice(foundBy)}`,
+    );
+  }
+  return ACCEPTED;
+}
+
+function refused(reason: string): Verdict {
+  return { accepted: false, reason };
+}
+
+function disagreement({ checked, agreed, sameFunction, example }: Evidence): string {
+  const at = example ? ` (profile: ${example.profile}, binary: ${example.binary})` : '';
+  if (sameFunction >= checked * AGREEMENT) {
+    return `has the profile's functions but other lines: ${agreed} of ${checked} frames agree${at}`;
+  }
+  return `names other functions than the profile: ${agreed} of ${checked} frames agree${at}`;
+}
+
+function advice(foundBy: FoundBy): string {
+  return foundBy !== 'build-id'
+    ? 'give the binary of exactly this build'
+    : 'the file was replaced while the process ran, or the build ID is shared; add the binary that was running';
+}

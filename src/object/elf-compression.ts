@@ -1,0 +1,60 @@
+/**
+ * Compressed ELF sections, two kinds:
+ *
+ *   SHF_COMPRESSED (gABI 4, "Section Compression"): a header in the file's byte order, then the stream
+ *       32-bit: u32 ch_type, u32 ch_size, u32 ch_addralign                          12 bytes
+ *       64-bit: u32 ch_type, u32 reserved, u64 ch_size, u64 ch_addralign            24 bytes
+ *       ch_type 1 zlib, 2 zstd; ch_size is the size inflated
+ *   .zdebug_* (GNU, before 2012; Go up to 1.18): "ZLIB", u64 size inflated, always big endian, then a zlib stream
+ *
+ * Example, .zdebug_line: 5a 4c 49 42 | 00 00 00 00 00 01 2c 40 | 78 9c ...
+ */
+import { Cursor } from '../bytes/cursor.ts';
+import { inflateZlib, inflateZstd } from '../bytes/inflate.ts';
+import { FormatError, LimitError, UnsupportedError } from '../errors.ts';
+import { ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD } from './elf-constants.ts';
+import type { Section } from './object.ts';
+
+/** The .debug_info of a browser, the largest known, is a little below this. */
+export const MAX_SECTION_BYTES = 2 ** 30;
+
+export function compressionHeaderSize(is64: boolean): 12 | 24 {
+  return is64 ? 24 : 12;
+}
+
+/** What ch_type says of a section's stream. */
+export function compressionKind(header: Uint8Array, littleEndian: boolean, name: string): Section['compression'] {
+  const type = new Cursor(header, littleEndian, name).u32();
+  return type === ELFCOMPRESS_ZLIB ? 'zlib' : type === ELFCOMPRESS_ZSTD ? 'zstd' : 'unknown';
+}
+
+/** A section's contents from its bytes in the file. Throws as `ObjectFile.sectionData` does. */
+export function inflateSection(section: Section, bytes: Uint8Array, is64: boolean, littleEndian: boolean): Uint8Array {
+  const { name, compression } = section;
+  switch (compression) {
+    case 'none':
+      return bytes;
+    case 'unknown':
+      throw new UnsupportedError(
+        `${name} is compressed with method ${new Cursor(bytes, littleEndian, name).u32()}; known are 1 (zlib) and 2 (zstd)`,
+      );
+    case 'zlib':
+    case 'zstd': {
+      const cursor = new Cursor(bytes, littleEndian, name).skip(is64 ? 8 : 4);
+      const size = boundedSize(cursor.word(is64 ? 8 : 4), name);
+      const stream = bytes.subarray(Math.min(compressionHeaderSize(is64), bytes.length));
+      return compression === 'zlib' ? inflateZlib(stream, size, name) : inflateZstd(stream, size, name);
+    }
+    case 'zdebug': {
+      const cursor = new Cursor(bytes, false, name);
+      if (cursor.u32() !== 0x5a4c4942) throw new FormatError(name, 0, 'does not begin with "ZLIB"');
+      return inflateZlib(bytes.subarray(12), boundedSize(cursor.u64(), name), name);
+    }
+  }
+}
+
+function boundedSize(size: number, name: string): number {
+  if (size > MAX_SECTION_BYTES)
+    throw new LimitError(`${name} is ${size} bytes inflated; the limit is ${MAX_SECTION_BYTES}`);
+  return size;
+}

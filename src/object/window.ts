@@ -1,0 +1,77 @@
+import type { ByteSource } from '../bytes/source.ts';
+import { FormatError } from '../errors.ts';
+
+/** Bytes fetched at once: names and words that are asked for in table order then mostly share one read. */
+const WINDOW_BYTES = 1 << 16;
+
+const utf8 = new TextDecoder('utf-8');
+
+/**
+ * Many small reads in one range of a source, such as a string table, with one window of it in memory: nothing is
+ * read whole, and neighbours cost no second read.
+ */
+export class SourceWindow {
+  /** Name for errors. */
+  readonly name: string;
+  /** Bytes in the range. */
+  readonly size: number;
+  readonly #source: ByteSource;
+  readonly #start: number;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #at = 0;
+
+  /** Throws FormatError when `[start, start + size)` is not inside the source. */
+  constructor(source: ByteSource, start: number, size: number, name: string) {
+    if (!(start >= 0 && size >= 0 && start + size <= source.size)) {
+      throw new FormatError(
+        name,
+        0,
+        `${size} bytes at ${start} of a file of ${source.size} bytes: truncated or damaged`,
+      );
+    }
+    this.#source = source;
+    this.#start = start;
+    this.size = size;
+    this.name = name;
+  }
+
+  /** Exactly `length` bytes at `offset` of the range; a view that is valid until the next call. */
+  read(offset: number, length: number): Uint8Array {
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.size)) {
+      throw new FormatError(
+        this.name,
+        Math.max(0, Math.min(offset, this.size)),
+        `need ${length} bytes, have ${this.size}`,
+      );
+    }
+    if (offset < this.#at || offset + length > this.#at + this.#bytes.length) {
+      const at = offset - (offset % WINDOW_BYTES); // aligned, so that walking backwards shares reads too
+      const end = Math.min(Math.max(offset + length, at + WINDOW_BYTES), this.size);
+      this.#bytes = this.#source.read(this.#start + at, end - at);
+      this.#at = at;
+    }
+    return this.#bytes.subarray(offset - this.#at, offset - this.#at + length);
+  }
+
+  /** The NUL-terminated string at `offset`. Throws FormatError when it is longer than `limit` bytes or has no end. */
+  string(offset: number, limit: number): string {
+    const text = this.tryString(offset, limit);
+    if (text === undefined) {
+      const at = Math.max(0, Math.min(offset, this.size));
+      throw new FormatError(this.name, at, `no string of at most ${limit} bytes at offset ${offset} of ${this.size}`);
+    }
+    return text;
+  }
+
+  /** The same, or undefined. For names that are no more than labels. */
+  tryString(offset: number, limit: number): string | undefined {
+    if (!(offset >= 0 && offset < this.size)) return undefined;
+    for (let length = 64; ; length *= 8) {
+      const wanted = Math.min(length, limit + 1, this.size - offset);
+      const bytes = this.read(offset, wanted);
+      const end = bytes.indexOf(0);
+      if (end >= 0) return utf8.decode(bytes.subarray(0, end));
+      if (wanted < length) return undefined;
+    }
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * The straight path of a profile, and the only file that knows all stages:
+ *
+ *     bytes in ─► decodeBody ─► Profile.scan ─► survey ─► per mapping: candidates ─► Rebase ─► evidence ─► verdict
+ *                                                                                                  │ accepted
+ *     bytes out ◄─ encodeBody ◄─ splice ◄─ flags ◄─ merge ◄─ lookup of what lacks names ◄──────────┘
+ *
+ * Rules that hold here and nowhere else:
+ * - Samples are never decoded and nothing that is named is touched; when no stage has anything to change, the bytes
+ *   that came in go out, the same object.
+ * - A binary is used only after the verdict. No candidate, a refused one, a damaged one: each is a reason in the report,
+ *   never an error of the profile.
+ * - Past the deadline the best answer so far is given. Opening goes on detached, so the next profile is richer.
+ * - Lookups yield to the event loop every few milliseconds: a server goes on serving while a profile is worked on.
+ */
+import { Deadline, LATE } from './deadline.ts';
+import { isParseError, messageOf } from './errors.ts';
+import { weigh } from './match/evidence.ts';
+import { judge } from './match/verdict.ts';
+import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './profile/gzip.ts';
+import { Profile } from './profile/profile.ts';
+import { type MappingFlags, type NewLine, splice } from './profile/splice.ts';
+import { Located } from './rewrite/located.ts';
+import { mayReplace, toLines } from './rewrite/merge.ts';
+import { MappingOutcome } from './rewrite/outcome.ts';
+import type { ProfileReport } from './rewrite/report.ts';
+import { type MappingWork, outermostName, survey } from './rewrite/survey.ts';
+import type { CandidateFinder } from './store/candidates.ts';
+import type { Lease } from './store/opened.ts';
+import { type MappedRange, Rebase } from './symbolize/rebase.ts';
+
+export interface ResymOptions {
+  /** On performance.now()'s clock, ms: after it the best answer so far is given. */
+  readonly deadline?: number;
+  readonly signal?: AbortSignal;
+  /** Paths of binaries the user named for this profile; tried before the archive, under the same verdict. */
+  readonly pinned?: readonly string[];
+}
+
+export interface ResymResult {
+  readonly status: 'enriched' | 'partial' | 'unchanged';
+  /** One sentence; "" when everything is named. */
+  readonly reason: string;
+  /** The enriched profile, gzipped; the very input bytes when nothing changed. */
+  readonly body: Uint8Array;
+  readonly report: ProfileReport;
+  readonly timings: readonly { readonly stage: string; readonly ms: number }[];
+  /** The profile's mappings, to be handed back to `symbolNames`. */
+  readonly mappings: readonly ResolvedMapping[];
+}
+
+/** A mapping of a profile and the binary proven to belong to it. */
+export interface ResolvedMapping {
+  readonly range: MappedRange;
+  /** Leases the binary again; null when none was proven. */
+  readonly reopen: (() => Promise<Lease>) | null;
+}
+
+/** The engine, as serve/ and cli/ see it. */
+export interface Resymbolizer {
+  /** Throws FormatError or LimitError when `body` is no profile; whatever else goes wrong is a reason in the result. */
+  resymbolize(body: Uint8Array, options?: ResymOptions): Promise<ResymResult>;
+  /** Outermost function names at run-time addresses, null where unknown. */
+  symbolNames(
+    mappings: readonly ResolvedMapping[],
+    addresses: readonly bigint[],
+    options?: ResymOptions,
+  ): Promise<(string | null)[]>;
+}
+
+/** Lookups between two looks at the clock. */
+const LOOKUPS_PER_LOOK = 256;
+
+const TOO_LATE = 'out of time: symbols are still being read, ask again';
+
+export class Engine implements Resymbolizer {
+  readonly #finder: CandidateFinder;
+  readonly #limits: BodyLimits;
+
+  constructor(finder: CandidateFinder, limits: BodyLimits = DEFAULT_BODY_LIMITS) {
+    this.#finder = finder;
+    this.#limits = limits;
+  }
+
+  async resymbolize(body: Uint8Array, options: ResymOptions = {}): Promise<ResymResult> {
+    const timings: { stage: string; ms: number }[] = [];
+    let lapStart = performance.now();
+    const lap = (stage: string): void => {
+      timings.push({ stage, ms: performance.now() - lapStart });
+      lapStart = performance.now();
+    };
+
+    const decoded = decodeBody(body, this.#limits);
+    const profile = Profile.scan(decoded.raw);
+    lap('decode');
+
+    const { mappings, nameable } = survey(profile);
+    const run = new Run(profile, this.#finder, options);
+    for (const mapping of mappings) await run.mapping(mapping);
+    lap('symbolize');
+
+    const { lines, flags, outcomes } = run;
+    const changed = lines.size > 0 || flags.size > 0;
+    const raw = changed ? splice(profile, { lines, flags, comments: [] }) : decoded.raw;
+    lap('rewrite');
+    const out = !changed ? body : decoded.wrapping === 'none' ? raw : encodeBody(raw);
+    lap('encode');
+
+    const namedAfter = sum(outcomes, (outcome) => outcome.namedAfter);
+    const left = nameable - namedAfter;
+    return {
+      status: !changed ? 'unchanged' : left > 0 ? 'partial' : 'enriched',
+      reason: left > 0 ? `${left} of ${nameable} locations unnamed${worstReason(outcomes)}` : '',
+      body: out,
+      report: {
+        locations: {
+          total: profile.locations.count,
+          namedBefore: sum(outcomes, (outcome) => outcome.namedBefore),
+          namedAfter,
+        },
+        mappings: outcomes.flatMap((outcome) => outcome.report ?? []),
+      },
+      timings,
+      mappings: run.resolved,
+    };
+  }
+
+  async symbolNames(
+    mappings: readonly ResolvedMapping[],
+    addresses: readonly bigint[],
+    options: ResymOptions = {},
+  ): Promise<(string | null)[]> {
+    const deadline = new Deadline(options.deadline, options.signal);
+    const names: (string | null)[] = addresses.map(() => null);
+    for (const { range, reopen } of mappings) {
+      if (reopen === null) continue;
+      const lease = await deadline.race(reopen(), (late) => late.release());
+      if (lease === LATE) break;
+      try {
+        const { symbols } = lease.binary;
+        const rebase = new Rebase(symbols.object, range);
+        for (const [i, address] of addresses.entries()) {
+          const at = names[i] === null ? rebase.toFile(address) : null;
+          if (at !== null) names[i] = symbols.lookup(at)?.frames.at(-1)?.name ?? null;
+          if (i % LOOKUPS_PER_LOOK === 0 && (await deadline.passed())) return names;
+        }
+      } finally {
+        lease.release();
+      }
+    }
+    return names;
+  }
+}
+
+/** One profile's way through candidates, verdicts and lookups. */
+class Run {
+  readonly lines = new Map<number, readonly NewLine[]>();
+  readonly flags = new Map<number, MappingFlags>();
+  readonly outcomes: MappingOutcome[] = [];
+  readonly resolved: ResolvedMapping[] = [];
+  readonly #profile: Profile;
+  readonly #finder: CandidateFinder;
+  readonly #deadline: Deadline;
+  readonly #pinned: readonly string[];
+
+  constructor(profile: Profile, finder: CandidateFinder, options: ResymOptions) {
+    this.#profile = profile;
+    this.#finder = finder;
+    this.#deadline = new Deadline(options.deadline, options.signal);
+    this.#pinned = options.pinned ?? [];
+  }
+
+  async mapping(work: MappingWork): Promise<void> {
+    const outcome = new MappingOutcome(this.#profile, work);
+    const reopen = await this.#match(work, outcome);
+    if (work.record !== null) {
+      const flags = outcome.flags;
+      if (flags !== null) this.flags.set(work.record.index, flags);
+    }
+    this.outcomes.push(outcome);
+    this.resolved.push({ range: outcome.range, reopen });
+  }
+
+  /** Finds the mapping's binary and looks up what lacks names; gives the way to open that binary again. */
+  async #match(work: MappingWork, outcome: MappingOutcome): Promise<ResolvedMapping['reopen']> {
+    const { record, lacking, locations } = work;
+    if (record === null) {
+      if (lacking.length > 0) outcome.reason = 'these addresses belong to no mapping of the profile';
+      return null;
+    }
+    if (lacking.length === 0 && (record.hasFunctions || locations.length === 0)) return null;
+    const refusals: string[] = [];
+    const candidates = await attempt(this.#deadline.race(this.#finder.find(record, this.#pinned)));
+    if (candidates instanceof Error) {
+      outcome.reason = `its binary could not be looked for: ${candidates.message}`;
+      return null;
+    }
+    if (candidates === LATE) {
+      outcome.reason = TOO_LATE;
+      return null;
+    }
+    for (const candidate of candidates.found) {
+      const lease = await attempt(this.#deadline.race(candidate.lease(), (late) => late.release()));
+      if (lease instanceof Error) {
+        refusals.push(`${candidate.name} cannot be read: ${lease.message}`);
+        continue;
+      }
+      if (lease === LATE) {
+        outcome.reason = TOO_LATE;
+        return null;
+      }
+      try {
+        const { symbols } = lease.binary;
+        const located = new Located(symbols, new Rebase(symbols.object, outcome.range));
+        const evidence = weigh(located.evidence(this.#profile, work));
+        const verdict = judge(candidate.name, candidate.foundBy, evidence, located.bounds(this.#profile, work));
+        outcome.weighed(evidence);
+        if (verdict.accepted) {
+          outcome.accepted(candidate.name, candidate.foundBy === 'build-id' ? 'build-id' : 'pinned');
+          await this.#lookup(work, located, outcome);
+          return () => candidate.lease();
+        }
+        refusals.push(verdict.reason);
+      } finally {
+        lease.release();
+      }
+    }
+    outcome.reason = refusals.length > 0 ? refusals.join('; ') : candidates.reason;
+    return null;
+  }
+
+  /** Looks up what lacks names and keeps what may replace it. */
+  async #lookup(work: MappingWork, located: Located, outcome: MappingOutcome): Promise<void> {
+    const profile = this.#profile;
+    let looked = 0;
+    for (const [location, need] of work.lacking) {
+      if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
+        outcome.reason = TOO_LATE;
+        return;
+      }
+      const found = located.lookup(profile, location);
+      if (found === null) continue;
+      const depth = profile.locations.lineCount(location);
+      if (!mayReplace(need, outermostName(profile, location), depth, found)) continue;
+      this.lines.set(location, toLines(found.frames));
+      outcome.replaced(need, found);
+    }
+    outcome.explainRest(located);
+  }
+}
+
+/** A file that is damaged or cannot be read is an outcome; anything else is a defect and goes on up. */
+async function attempt<T>(promise: Promise<T>): Promise<T | Error> {
+  try {
+    return await promise;
+  } catch (error) {
+    const isSystemError = error instanceof Error && 'syscall' in error;
+    if (isParseError(error) || isSystemError) return new Error(messageOf(error), { cause: error });
+    throw error;
+  }
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}
+
+/** The reason of the mapping with most unnamed locations, as the tail of a sentence. */
+function worstReason(outcomes: readonly MappingOutcome[]): string {
+  const worst = outcomes.filter(({ left }) => left > 0).sort((a, b) => b.left - a.left)[0];
+  return worst?.reason ? `: ${worst.reason}` : '';
+}

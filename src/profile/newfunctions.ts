@@ -1,0 +1,266 @@
+/**
+ * Finds an id for every function that edits mention: that of a Function record the profile has already, or a new one.
+ *
+ * Work is proportional to what the edits need, not to what the profile holds: the table's strings are looked at once and
+ * compared as bytes with those that are wanted; none is kept.
+ */
+import { LimitError } from '../errors.ts';
+import { FUNCTION, PROFILE } from './fields.ts';
+import type { Profile } from './profile.ts';
+import type { NewFunction, ProfileEdits } from './splice.ts';
+import { LENGTH, VARINT, varintSize, type WireWriter } from './wire.ts';
+
+const MAX_UINT64 = 0xffffffffffffffffn;
+
+/**
+ * How many records of one name are compared before a new one is written instead. Real profiles have some dozens (`init`,
+ * `operator()`); a hostile one could have millions, and make each lookup as slow.
+ */
+const MAX_CANDIDATES = 2048;
+
+/** A Function record to write: string indexes instead of strings. */
+interface Record {
+  readonly id: number | bigint;
+  readonly name: number;
+  readonly systemName: number;
+  readonly filename: number;
+  readonly startLine: number;
+}
+
+/** A string the edits need. */
+interface Wanted {
+  readonly text: string;
+  /** First entry of the table with these bytes; -1 as long as there is none. */
+  index: number;
+}
+
+/** One of the functions the edits mention, without repetitions. */
+interface Entry {
+  readonly function: NewFunction;
+  readonly name: number;
+  readonly systemName: number;
+  readonly filename: number;
+  id: number | bigint;
+}
+
+export class NewFunctions {
+  /** String indexes of the new comments. */
+  readonly comments: readonly number[];
+  /** Bytes that `write` writes. */
+  readonly size: number;
+  readonly #profile: Profile;
+  readonly #byObject = new Map<NewFunction, Entry>();
+  /** Strings the edits need, numbered in order of appearance; keys have one character per byte. */
+  readonly #wanted: Wanted[] = [];
+  readonly #wantedNumbers = new Map<string, number>();
+  readonly #records: Record[] = [];
+  readonly #strings: string[] = [];
+
+  constructor(profile: Profile, edits: ProfileEdits) {
+    this.#profile = profile;
+    const entries = this.#collect(edits);
+    const comments = edits.comments.map((text) => this.#want(text));
+    if (this.#wanted.length > 0) {
+      const numbers = this.#findStrings();
+      const candidates = this.#findFunctions(numbers);
+      this.#assign(entries, numbers, candidates);
+    }
+    this.comments = comments.map((number) => this.#index(number));
+    this.size = this.#measure();
+  }
+
+  /** The id for a function object that the edits contain. */
+  id(newFunction: NewFunction): number | bigint {
+    return this.#byObject.get(newFunction)!.id;
+  }
+
+  #collect(edits: ProfileEdits): Entry[] {
+    const entries: Entry[] = [];
+    const byContent = new Map<string, Entry>();
+    for (const lines of edits.lines.values()) {
+      for (const { function: f } of lines) {
+        // The same object most of the time: equal ones are only looked for at first sight.
+        if (this.#byObject.has(f)) continue;
+        const key = `${f.startLine} ${f.name.length} ${f.systemName.length} ${f.name}${f.systemName}${f.filename}`;
+        let entry = byContent.get(key);
+        if (entry === undefined) {
+          entry = {
+            function: f,
+            name: this.#want(f.name),
+            systemName: this.#want(f.systemName),
+            filename: this.#want(f.filename),
+            id: 0,
+          };
+          byContent.set(key, entry);
+          entries.push(entry);
+        }
+        this.#byObject.set(f, entry);
+      }
+    }
+    return entries;
+  }
+
+  #want(text: string): number {
+    const key = bytesKey(text);
+    let number = this.#wantedNumbers.get(key);
+    if (number === undefined) {
+      number = this.#wanted.length;
+      this.#wantedNumbers.set(key, number);
+      this.#wanted.push({ text, index: -1 });
+    }
+    return number;
+  }
+
+  /** For each string of the table the number of the wanted one it equals, or -1. */
+  #findStrings(): Int32Array {
+    const { strings } = this.#profile;
+    const lengths = new Set<number>();
+    for (const key of this.#wantedNumbers.keys()) lengths.add(key.length);
+    const numbers = new Int32Array(strings.count).fill(-1);
+    for (let i = 0; i < strings.count; i++) {
+      if (!lengths.has(strings.byteLength(i))) continue;
+      const number = this.#wantedNumbers.get(strings.latin1(i));
+      if (number === undefined) continue;
+      numbers[i] = number;
+      const wanted = this.#wanted[number]!;
+      if (wanted.index < 0) wanted.index = i;
+    }
+    return numbers;
+  }
+
+  /** Chains of the profile's functions by wanted name: `first[number]`, then `next[index]`, -1 at the end. */
+  #findFunctions(numbers: Int32Array): { first: Int32Array; next: Int32Array } {
+    const { functions } = this.#profile;
+    const first = new Int32Array(this.#wanted.length).fill(-1);
+    const next = new Int32Array(functions.count).fill(-1);
+    for (let i = functions.count - 1; i >= 0; i--) {
+      const number = numbers[functions.name(i)]!;
+      if (number < 0) continue;
+      // A record whose id is 0 or taken again later cannot be referred to.
+      const low = functions.ids.low(i);
+      const high = functions.ids.high(i);
+      if ((low === 0 && high === 0) || functions.byId.find(low, high) !== i) continue;
+      next[i] = first[number]!;
+      first[number] = i;
+    }
+    return { first, next };
+  }
+
+  #assign(entries: Entry[], numbers: Int32Array, candidates: { first: Int32Array; next: Int32Array }): void {
+    const { functions } = this.#profile;
+    let largest = 0n;
+    for (let i = 0; i < functions.count; i++) {
+      const id = functions.id(i);
+      if (id > largest) largest = id;
+    }
+    for (const entry of entries) {
+      const existing = this.#match(entry, numbers, candidates);
+      if (existing >= 0) {
+        entry.id = compact(functions.id(existing));
+        continue;
+      }
+      if (largest === MAX_UINT64) throw new LimitError('no function id is left above 2^64 - 1');
+      largest++;
+      entry.id = compact(largest);
+      this.#records.push({
+        id: entry.id,
+        name: this.#index(entry.name),
+        systemName: this.#index(entry.systemName),
+        filename: this.#index(entry.filename),
+        startLine: entry.function.startLine,
+      });
+    }
+  }
+
+  /** The best record of the profile for `entry`: of equal start line, else one where either does not know it; -1 for none. */
+  #match(entry: Entry, numbers: Int32Array, { first, next }: { first: Int32Array; next: Int32Array }): number {
+    const { functions, strings } = this.#profile;
+    const { startLine, systemName } = entry.function;
+    let fallback = -1;
+    let compared = 0;
+    for (let i = first[entry.name]!; i >= 0 && compared < MAX_CANDIDATES; i = next[i]!, compared++) {
+      if (numbers[functions.filename(i)] !== entry.filename) continue;
+      const other = functions.systemName(i);
+      const sameSystemName = numbers[other] === entry.systemName || strings.byteLength(other) === 0 || systemName === '';
+      if (!sameSystemName) continue;
+      const otherLine = functions.startLine(i);
+      if (otherLine === startLine) return i;
+      if (fallback < 0 && (otherLine === 0 || startLine === 0)) fallback = i;
+    }
+    return fallback;
+  }
+
+  /** String index of a wanted string; appends it to the table when it is not there. */
+  #index(number: number): number {
+    const wanted = this.#wanted[number]!;
+    if (wanted.index < 0) {
+      wanted.index = this.#profile.strings.count + this.#strings.length;
+      this.#strings.push(wanted.text);
+    }
+    return wanted.index;
+  }
+
+  #measure(): number {
+    let size = 0;
+    for (const record of this.#records) {
+      const content = recordSize(record);
+      size += 1 + varintSize(content) + content;
+    }
+    for (const text of this.#strings) {
+      // `Writer.string` wants room for three bytes a character ahead of short strings.
+      const bytes = Buffer.byteLength(text);
+      size += 1 + varintSize(bytes) + bytes;
+    }
+    return this.#strings.length > 0 ? size + STRING_RESERVE : size;
+  }
+
+  /** Writes the new Function records, then the new strings. */
+  write(writer: WireWriter): void {
+    for (const record of this.#records) {
+      writer.byte((PROFILE.function << 3) | LENGTH);
+      writer.varint(recordSize(record));
+      writer.byte((FUNCTION.id << 3) | VARINT);
+      writer.varint(record.id);
+      for (const [field, value] of fieldsOf(record)) {
+        if (value === 0) continue;
+        writer.byte((field << 3) | VARINT);
+        writer.varint(value);
+      }
+    }
+    for (const text of this.#strings) {
+      writer.byte((PROFILE.string_table << 3) | LENGTH);
+      writer.string(text);
+    }
+  }
+}
+
+/** What protobufjs reserves ahead of a string of fewer than 128 characters. */
+const STRING_RESERVE = 127 * 3 + 5;
+
+function fieldsOf(record: Record): [number, number][] {
+  return [
+    [FUNCTION.name, record.name],
+    [FUNCTION.system_name, record.systemName],
+    [FUNCTION.filename, record.filename],
+    [FUNCTION.start_line, record.startLine],
+  ];
+}
+
+/** Bytes of the content of a Function record. */
+function recordSize(record: Record): number {
+  let size = 1 + varintSize(record.id);
+  for (const [, value] of fieldsOf(record)) if (value !== 0) size += 1 + varintSize(value);
+  return size;
+}
+
+/** A number while that is exact. */
+function compact(id: bigint): number | bigint {
+  return id <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(id) : id;
+}
+
+/** The UTF-8 bytes of `text`, one character each. */
+function bytesKey(text: string): string {
+  // Almost all names are ASCII, and then are their own key.
+  // eslint-disable-next-line no-control-regex
+  return /^[\0-\x7f]*$/.test(text) ? text : Buffer.from(text).toString('latin1');
+}

@@ -1,0 +1,115 @@
+/**
+ * Walks over the Sample records, which scanning steps over. Values are read where they lie; nothing is kept per sample.
+ */
+import { PROFILE, SAMPLE } from './fields.ts';
+import type { Profile } from './profile.ts';
+import { VARINT, WireReader } from './wire.ts';
+
+/** Bits of `Profile.positions()`. */
+export const IS_LEAF = 1;
+export const IS_CALLER = 2;
+
+/** Sums over all samples of one sample type, by location index; rounded beyond 2^53. */
+export interface SampleWeights {
+  /** Samples that have the location as leaf. */
+  readonly flat: Float64Array;
+  /** Samples that have the location anywhere, each counted once. */
+  readonly cumulative: Float64Array;
+  readonly total: number;
+}
+
+/** Calls `visit` for each sample, with the reader bounded to its content. `visit` need not read all of it. */
+export function forEachSample(profile: Profile, visit: (reader: WireReader) => void): void {
+  const reader = new WireReader(profile.raw);
+  const whole = reader.len;
+  while (reader.next()) {
+    if (reader.field !== PROFILE.sample) {
+      reader.skipField();
+      continue;
+    }
+    const end = reader.body();
+    reader.len = end;
+    reader.message = 'Sample';
+    visit(reader);
+    reader.message = 'Profile';
+    reader.pos = end;
+    reader.len = whole;
+  }
+}
+
+/** Calls `visit` for each number of a repeated varint field the reader stands at, packed or not. */
+export function forEachNumber(reader: WireReader, visit: (low: number, high: number) => void): void {
+  if (reader.wire === VARINT) {
+    reader.varint();
+    visit(reader.low, reader.high);
+    return;
+  }
+  const outer = reader.len;
+  const end = reader.body();
+  reader.len = end;
+  while (reader.pos < end) {
+    reader.varint();
+    visit(reader.low, reader.high);
+  }
+  reader.len = outer;
+}
+
+/** See `Profile.positions`. */
+export function samplePositions(profile: Profile): Uint8Array {
+  const { byId, count } = profile.locations;
+  const positions = new Uint8Array(count);
+  let bit = IS_LEAF;
+  const visitLocation = (low: number, high: number) => {
+    const index = byId.find(low, high);
+    if (index >= 0) positions[index]! |= bit;
+    bit = IS_CALLER;
+  };
+  forEachSample(profile, (reader) => {
+    bit = IS_LEAF;
+    while (reader.next()) {
+      if (reader.field === SAMPLE.location_id) forEachNumber(reader, visitLocation);
+      else reader.skipField();
+    }
+  });
+  return positions;
+}
+
+/** See `Profile.sampleWeights`. */
+export function sampleWeights(profile: Profile, type: number): SampleWeights {
+  const { byId, count } = profile.locations;
+  const flat = new Float64Array(count);
+  const cumulative = new Float64Array(count);
+  /** Number of the last sample that counted this location, so that recursion counts once. */
+  const seen = new Uint32Array(count);
+  const stack: number[] = [];
+  let sample = 0;
+  let total = 0;
+  let column = 0;
+  let value = 0;
+  const visitLocation = (low: number, high: number) => {
+    stack.push(byId.find(low, high));
+  };
+  const visitValue = (low: number, high: number) => {
+    if (column++ === type) value = (high | 0) * 2 ** 32 + low;
+  };
+  forEachSample(profile, (reader) => {
+    sample++;
+    stack.length = 0;
+    column = 0;
+    value = 0;
+    // Go writes values before location ids.
+    while (reader.next()) {
+      if (reader.field === SAMPLE.location_id) forEachNumber(reader, visitLocation);
+      else if (reader.field === SAMPLE.value) forEachNumber(reader, visitValue);
+      else reader.skipField();
+    }
+    total += value;
+    if (stack.length > 0 && stack[0]! >= 0) flat[stack[0]!]! += value;
+    for (const index of stack) {
+      if (index < 0 || seen[index] === sample) continue;
+      seen[index] = sample;
+      cumulative[index]! += value;
+    }
+  });
+  return { flat, cumulative, total };
+}

@@ -1,0 +1,239 @@
+/**
+ * Writes names into a profile without decoding it.
+ *
+ * The output is the input with three kinds of change: Location records whose lines were replaced and Mapping records whose flags
+ * were set are written anew in their place, and at the end follow new Function records, new strings and new comments. All
+ * other bytes are copied in runs: samples, ids, addresses, unknown fields, fields written in unusual ways.
+ *
+ *   input    ... sample | location 1 | sample | location 2 | mapping 1 | string_table ...
+ *   output   ... sample | LOCATION 1 | sample | location 2 | MAPPING 1 | string_table ... | function N+1 | string M
+ *
+ * Function records and strings that are there already are used again; clients tell functions apart by name, system name, file
+ * and start line, so a second record for one function would split it in two in every graph.
+ */
+import { LimitError } from '../errors.ts';
+import { LINE, LOCATION, MAPPING, PROFILE } from './fields.ts';
+import { NewFunctions } from './newfunctions.ts';
+import { MAX_PROFILE_BYTES, type Profile } from './profile.ts';
+import { LENGTH, VARINT, varintSize, WireReader, WireWriter } from './wire.ts';
+
+export interface NewFunction {
+  readonly name: string;
+  /** The linker's name; may be "". */
+  readonly systemName: string;
+  readonly filename: string;
+  /** 1-based; 0 = unknown. */
+  readonly startLine: number;
+}
+
+export interface NewLine {
+  readonly function: NewFunction;
+  /** 1-based; 0 = unknown. */
+  readonly line: number;
+  /** 1-based; 0 = unknown. */
+  readonly column: number;
+}
+
+/** True sets the flag; false leaves it as it is. */
+export interface MappingFlags {
+  readonly functions: boolean;
+  readonly filenames: boolean;
+  readonly lineNumbers: boolean;
+  readonly inlineFrames: boolean;
+}
+
+export interface ProfileEdits {
+  /** By location index: the lines that replace the present ones, innermost first. */
+  readonly lines: ReadonlyMap<number, readonly NewLine[]>;
+  /** By mapping index. */
+  readonly flags: ReadonlyMap<number, MappingFlags>;
+  /** Appended to the profile's comments. */
+  readonly comments: readonly string[];
+}
+
+/**
+ * The profile with `edits` applied, uncompressed; `profile.raw` itself when they change nothing. Throws LimitError when the
+ * result would be too large or no function ids are left.
+ */
+export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
+  const reader = new WireReader(profile.raw);
+  const functions = new NewFunctions(profile, edits);
+  const locations = [...edits.lines.keys()].sort((a, b) => a - b);
+  const mappings = [...edits.flags.keys()].sort((a, b) => a - b).filter((index) => flagsChange(profile, edits, index));
+  if (locations.length === 0 && mappings.length === 0 && edits.comments.length === 0) return profile.raw;
+
+  // First pass: how large everything becomes.
+  const contentSizes = new Float64Array(locations.length);
+  let size = profile.raw.length + functions.size;
+  for (let i = 0; i < locations.length; i++) {
+    const index = locations[i]!;
+    if (!(index >= 0 && index < profile.locations.count)) throw new RangeError(`location ${index} of ${profile.locations.count}`);
+    const start = profile.locations.recordStart(index);
+    const end = profile.locations.recordEnd(index);
+    let content = keptSize(reader, start, end);
+    for (const line of edits.lines.get(index)!) content += 2 + lineSize(functions.id(line.function), line);
+    contentSizes[i] = content;
+    size += 1 + varintSize(content) + content - (end - start);
+  }
+  for (const comment of functions.comments) size += 1 + varintSize(comment);
+  // A flag takes two bytes, and up to ten of them one more for the record's length.
+  size += 9 * mappings.length;
+  if (size > MAX_PROFILE_BYTES) throw new LimitError(`the rewritten profile would take ${size} bytes, the limit is ${MAX_PROFILE_BYTES}`);
+
+  // Second pass: write, in file order.
+  const writer = new WireWriter(size);
+  let copied = 0;
+  let nextLocation = 0;
+  let nextMapping = 0;
+  while (nextLocation < locations.length || nextMapping < mappings.length) {
+    const location = nextLocation < locations.length ? locations[nextLocation]! : -1;
+    const mapping = nextMapping < mappings.length ? profile.mappings[mappings[nextMapping]!]! : null;
+    if (mapping === null || (location >= 0 && profile.locations.recordStart(location) < mapping.recordStart)) {
+      const start = profile.locations.recordStart(location);
+      const end = profile.locations.recordEnd(location);
+      writer.copy(profile.raw, copied, start);
+      writeLocation(reader, start, end, contentSizes[nextLocation]!, edits.lines.get(location)!, functions, writer);
+      copied = end;
+      nextLocation++;
+    } else {
+      writer.copy(profile.raw, copied, mapping.recordStart);
+      writeMapping(reader, mapping.recordStart, mapping.recordEnd, edits.flags.get(mapping.index)!, writer);
+      copied = mapping.recordEnd;
+      nextMapping++;
+    }
+  }
+  writer.copy(profile.raw, copied, profile.raw.length);
+  functions.write(writer);
+  // One number a field: Alloy's decoder does not read packed comments.
+  for (const comment of functions.comments) {
+    writer.byte(tag(PROFILE.comment, VARINT));
+    writer.varint(comment);
+  }
+  return writer.written();
+}
+
+/** The tag of a field below 16. */
+function tag(field: number, wire: number): number {
+  return (field << 3) | wire;
+}
+
+/** True for the fields of a Location that go when its lines are replaced. */
+function isReplaced(reader: WireReader): boolean {
+  return reader.field === LOCATION.line || reader.field === LOCATION.is_folded;
+}
+
+/** Bytes of the location's content that stay. */
+function keptSize(reader: WireReader, start: number, end: number): number {
+  reader.enter(start, end);
+  let size = end - reader.pos;
+  while (reader.next()) {
+    const { fieldStart } = reader;
+    reader.skipField();
+    if (isReplaced(reader)) size -= reader.pos - fieldStart;
+  }
+  return size;
+}
+
+function writeLocation(
+  reader: WireReader,
+  start: number,
+  end: number,
+  contentSize: number,
+  lines: readonly NewLine[],
+  functions: NewFunctions,
+  writer: WireWriter,
+): void {
+  writer.byte(tag(PROFILE.location, LENGTH));
+  writer.varint(contentSize);
+  reader.enter(start, end);
+  // New lines stand where the first old one stood, else at the end.
+  let written = false;
+  let keepFrom = reader.pos;
+  while (reader.next()) {
+    const { fieldStart } = reader;
+    reader.skipField();
+    if (!isReplaced(reader)) continue;
+    writer.copy(reader.buf, keepFrom, fieldStart);
+    keepFrom = reader.pos;
+    if (reader.field === LOCATION.line && !written) {
+      writeLines(lines, functions, writer);
+      written = true;
+    }
+  }
+  writer.copy(reader.buf, keepFrom, end);
+  if (!written) writeLines(lines, functions, writer);
+}
+
+function lineSize(id: number | bigint, { line, column }: NewLine): number {
+  return 1 + varintSize(id) + (line === 0 ? 0 : 1 + varintSize(line)) + (column === 0 ? 0 : 1 + varintSize(column));
+}
+
+function writeLines(lines: readonly NewLine[], functions: NewFunctions, writer: WireWriter): void {
+  for (const line of lines) {
+    const id = functions.id(line.function);
+    writer.byte(tag(LOCATION.line, LENGTH));
+    // At most 33 bytes, so one byte of length.
+    writer.byte(lineSize(id, line));
+    writer.byte(tag(LINE.function_id, VARINT));
+    writer.varint(id);
+    if (line.line !== 0) {
+      writer.byte(tag(LINE.line, VARINT));
+      writer.varint(line.line);
+    }
+    if (line.column !== 0) {
+      writer.byte(tag(LINE.column, VARINT));
+      writer.varint(line.column);
+    }
+  }
+}
+
+/** Which of the fields 7 to 10 to set, in order. */
+function wanted(flags: MappingFlags): boolean[] {
+  return [flags.functions, flags.filenames, flags.lineNumbers, flags.inlineFrames];
+}
+
+function flagsChange(profile: Profile, edits: ProfileEdits, index: number): boolean {
+  const mapping = profile.mappings[index];
+  if (mapping === undefined) throw new RangeError(`mapping ${index} of ${profile.mappings.length}`);
+  const present = [mapping.hasFunctions, mapping.hasFilenames, mapping.hasLineNumbers, mapping.hasInlineFrames];
+  return wanted(edits.flags.get(index)!).some((set, i) => set && !present[i]);
+}
+
+function writeMapping(reader: WireReader, start: number, end: number, flags: MappingFlags, writer: WireWriter): void {
+  const missing = wanted(flags);
+  reader.enter(start, end);
+  const contentStart = reader.pos;
+  // First which flags are there, to know the size.
+  const present = [false, false, false, false];
+  let size = end - contentStart;
+  while (reader.next()) {
+    const { field } = reader;
+    const flag = field - MAPPING.has_functions;
+    const valueStart = reader.pos;
+    reader.skipField();
+    if (flag < 0 || flag >= 4 || !missing[flag]) continue;
+    present[flag] = true;
+    size -= reader.pos - valueStart - 1;
+  }
+  for (let flag = 0; flag < 4; flag++) if (missing[flag] && !present[flag]) size += 2;
+
+  writer.byte(tag(PROFILE.mapping, LENGTH));
+  writer.varint(size);
+  reader.enter(start, end);
+  let keepFrom = reader.pos;
+  while (reader.next()) {
+    const flag = reader.field - MAPPING.has_functions;
+    const valueStart = reader.pos;
+    reader.skipField();
+    if (flag < 0 || flag >= 4 || !missing[flag]) continue;
+    writer.copy(reader.buf, keepFrom, valueStart);
+    writer.byte(1);
+    keepFrom = reader.pos;
+  }
+  writer.copy(reader.buf, keepFrom, end);
+  for (let flag = 0; flag < 4; flag++) {
+    if (!missing[flag] || present[flag]) continue;
+    writer.byte(tag(MAPPING.has_functions + flag, VARINT));
+    writer.byte(1);
+  }
+}

@@ -1,0 +1,83 @@
+import type { CandidateFrames, NamedFrames } from '../match/evidence.ts';
+import type { Bounds } from '../match/verdict.ts';
+import type { Profile } from '../profile/profile.ts';
+import type { Resolution } from '../symbolize/frame.ts';
+import type { Rebase } from '../symbolize/rebase.ts';
+import type { SymbolMap } from '../symbolize/symbol-map.ts';
+import { type MappingWork, outermostName } from './survey.ts';
+
+/** How many locations of a mapping are held against a candidate: enough to tell builds apart, cheap. */
+const EVIDENCE_SAMPLE = 200;
+
+/** Bits of `Profile.positions()`: leaf of some sample, caller in some sample. */
+const POSITION_LEAF = 1;
+const POSITION_MASK = 3;
+
+/** A binary laid over a mapping. */
+export class Located {
+  readonly symbols: SymbolMap;
+  readonly rebase: Rebase;
+
+  constructor(symbols: SymbolMap, rebase: Rebase) {
+    this.symbols = symbols;
+    this.rebase = rebase;
+  }
+
+  /**
+   * Frames at a location. Addresses are final but for one case: Go writes pc - 1 also for the leaf of C code it cannot
+   * name (a line to a nameless function), and at a function's first instruction that is the function before it.
+   */
+  lookup(profile: Profile, location: number): Resolution | null {
+    const address = this.rebase.toFile(profile.locations.address(location));
+    if (address === null) return null;
+    const { symbols } = this;
+    const isLeafOnly = (profile.positions()[location]! & POSITION_MASK) === POSITION_LEAF;
+    if (isLeafOnly && profile.locations.lineCount(location) > 0 && !symbols.go?.covers(address)) {
+      return symbols.lookup(address + 1);
+    }
+    return symbols.lookup(address);
+  }
+
+  /** What profile and binary say about locations the profile has named, spread over the whole mapping. */
+  *evidence(profile: Profile, work: MappingWork): Generator<[NamedFrames, CandidateFrames | null]> {
+    const lacking = new Set(work.lacking.map(([location]) => location));
+    const named = work.locations.filter((i) => !lacking.has(i) && outermostName(profile, i) !== '');
+    const step = Math.max(1, named.length / EVIDENCE_SAMPLE);
+    for (let at = 0; at < named.length; at += step) {
+      const location = named[Math.floor(at)]!;
+      const address = this.rebase.toFile(profile.locations.address(location));
+      const lines = profile.locations.lines(location).map((line) => line.line);
+      yield [{ function: outermostName(profile, location), lines }, this.#candidateFrames(address)];
+    }
+  }
+
+  /** Go text that has no function where the profile names one disagrees; other code may just lack symbols. */
+  #candidateFrames(address: number | null): CandidateFrames | null {
+    if (address === null) return { function: '(outside the file)', lines: [] };
+    const { symbols } = this;
+    const found = symbols.lookup(address);
+    if (found === null) return symbols.go?.covers(address) ? { function: '(between functions)', lines: [] } : null;
+    return { function: found.frames.at(-1)!.systemName, lines: found.frames.map((frame) => frame.line) };
+  }
+
+  bounds(profile: Profile, work: MappingWork): Bounds {
+    const { object, go } = this.symbols;
+    const bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
+    const step = Math.max(1, work.lacking.length / EVIDENCE_SAMPLE);
+    for (let at = 0; at < work.lacking.length; at += step) {
+      const [location, need] = work.lacking[Math.floor(at)]!;
+      if (need !== 'unnamed') continue;
+      bounds.addresses++;
+      const address = this.rebase.toFile(profile.locations.address(location));
+      if (address === null) continue;
+      if (object.segments.some((s) => s.executable && address >= s.address && address < s.address + s.size)) {
+        bounds.inText++;
+      }
+      if (go?.covers(address)) {
+        bounds.inGoText++;
+        if (this.symbols.lookup(address) !== null) bounds.onGoCode++;
+      }
+    }
+    return bounds;
+  }
+}

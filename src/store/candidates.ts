@@ -1,0 +1,110 @@
+import { basename } from 'node:path';
+import type { FoundBy } from '../match/verdict.ts';
+import type { MappingRecord } from '../profile/profile.ts';
+import { openFile } from './file.ts';
+import type { Lease, OpenedBinaries } from './opened.ts';
+import type { BinaryQuery, SymbolStore } from './store.ts';
+
+/** A binary that may belong to a mapping. */
+export interface Candidate {
+  readonly name: string;
+  readonly foundBy: FoundBy;
+  /** Rejects with what opening or parsing the file threw. */
+  lease(): Promise<Lease>;
+}
+
+export interface Candidates {
+  /** Best first. */
+  readonly found: readonly Candidate[];
+  /** When there are none: what that means and what to do. */
+  readonly reason: string;
+}
+
+/** Finds the binaries that may belong to a mapping: pinned files first, then the archive by build ID. */
+export class CandidateFinder {
+  readonly #store: SymbolStore | null;
+  readonly #opened: OpenedBinaries;
+
+  constructor(store: SymbolStore | null, opened: OpenedBinaries) {
+    this.#store = store;
+    this.#opened = opened;
+  }
+
+  /**
+   * @param pinned paths of binaries the user named for this profile
+   * Rejects when the archive or a pinned file cannot be read.
+   */
+  async find(mapping: MappingRecord, pinnedPaths: readonly string[]): Promise<Candidates> {
+    const pinned = await this.#pinnedFor(mapping, pinnedPaths);
+    const archived = await this.#archivedFor(mapping);
+    return { found: [...pinned, ...archived.found], reason: archived.reason };
+  }
+
+  /** A pinned file is tried on the mapping with its build ID or its name, and on the main binary's. */
+  async #pinnedFor(mapping: MappingRecord, paths: readonly string[]): Promise<Candidate[]> {
+    const found: { candidate: Candidate; rank: number }[] = [];
+    for (const path of paths) {
+      const lease = () => this.#opened.lease(`file:${path}`, path, () => openFile(path));
+      const opened = await lease();
+      const id = opened.binary.symbols.object.ids.gnu;
+      opened.release();
+      const idKnown = id !== null && isGnuBuildId(mapping.buildId);
+      const sameId = idKnown && id === mapping.buildId.toLowerCase();
+      const sameName = mapping.filename !== '' && basename(mapping.filename) === basename(path);
+      if (!sameId && !sameName && mapping.index !== 0) continue;
+      const foundBy: FoundBy = sameId || !idKnown ? 'pinned' : 'pinned-other-id';
+      found.push({ candidate: { name: path, foundBy, lease }, rank: sameId ? 0 : sameName ? 1 : 2 });
+    }
+    return found.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
+  }
+
+  async #archivedFor(mapping: MappingRecord): Promise<Candidates> {
+    const { buildId, filename } = mapping;
+    if (isMemoryRegion(filename)) {
+      return { found: [], reason: `${filename} is memory the kernel or the program made, not a file` };
+    }
+    const what = filename === '' ? 'this mapping' : filename;
+    if (buildId === '') {
+      return {
+        found: [],
+        reason: `${what} has no build ID in the profile (Go before 1.24 writes none without cgo); name its file with --binary`,
+      };
+    }
+    if (this.#store === null) return { found: [], reason: `no archive to search for ${what} (build ID ${buildId})` };
+    const store = this.#store;
+    for (const query of queriesFor(buildId)) {
+      const binaries = await store.find(query);
+      if (binaries.length === 0) continue;
+      const found = binaries.map((binary) => ({
+        name: binary.name,
+        foundBy: 'build-id' as const,
+        lease: () => this.#opened.lease(`store:${binary.key}:${binary.sha256}`, binary.name, () => store.open(binary)),
+      }));
+      return { found, reason: '' };
+    }
+    return {
+      found: [],
+      reason: `${what} (build ID ${buildId}) is not in the archive; add its unstripped build with: resym store add FILE`,
+    };
+  }
+}
+
+/** Mapping names that are not files: `[vdso]`, `[kernel.kallsyms]`, `//anon`, `/memfd:jit (deleted)`, `anon_inode:...`. */
+function isMemoryRegion(filename: string): boolean {
+  return (
+    /^\[|^\/\/anon|^\/memfd:|^anon_inode:|^\/dev\/dri\//.test(filename) && !filename.startsWith('[kernel.kallsyms]')
+  );
+}
+
+function isGnuBuildId(buildId: string): boolean {
+  return /^[0-9a-fA-F]{4,128}$/.test(buildId);
+}
+
+/** The ways a producer may have written a build ID: GNU hex, Go's own text, that text in hex (Parca's agent). */
+function queriesFor(buildId: string): BinaryQuery[] {
+  if (!isGnuBuildId(buildId)) return buildId.includes('/') ? [{ go: buildId }] : [];
+  const queries: BinaryQuery[] = [{ gnu: buildId.toLowerCase() }];
+  const text = Buffer.from(buildId, 'hex').toString('latin1');
+  if (/^[\w\-+=/.]+$/.test(text) && text.includes('/')) queries.push({ go: text });
+  return queries;
+}

@@ -1,0 +1,104 @@
+import { LRUCache } from 'lru-cache';
+import { openObject } from '../object/open.ts';
+import { SymbolMap } from '../symbolize/symbol-map.ts';
+import type { OpenBinary } from './store.ts';
+
+/** A binary ready to be asked. Valid until released. */
+export interface OpenedBinary {
+  /** What people call it: a store name or a path. */
+  readonly name: string;
+  readonly symbols: SymbolMap;
+}
+
+export interface Lease {
+  readonly binary: OpenedBinary;
+  release(): void;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly binary: OpenedBinary;
+  readonly close: () => void;
+  leases: number;
+  evicted: boolean;
+  closed: boolean;
+}
+
+/**
+ * Open binaries, kept warm: a scraper asks for five profiles of one build every few seconds. Opening is single-flight
+ * and detached from the caller that began it; an evicted binary is closed when its last lease is given back.
+ */
+export class OpenedBinaries {
+  readonly #opening = new Map<string, Promise<Entry>>();
+  readonly #warm: LRUCache<string, Entry>;
+
+  /** @param max binaries kept open at once; each costs its touched pages and a file descriptor */
+  constructor(max = 64) {
+    this.#warm = new LRUCache({
+      max,
+      dispose: (entry) => {
+        entry.evicted = true;
+        closeIfIdle(entry);
+      },
+    });
+  }
+
+  /** The binary under `key`, opened by `open` if it is not warm. Rejects with what `open` or the parser threw. */
+  async lease(key: string, name: string, open: () => Promise<OpenBinary>): Promise<Lease> {
+    let entry = this.#warm.get(key) ?? (await this.#open(key, name, open));
+    // Evicted between its opening and this caller's turn.
+    while (entry.closed) entry = await this.#open(key, name, open);
+    const leased = entry;
+    leased.leases++;
+    let released = false;
+    return {
+      binary: leased.binary,
+      release: () => {
+        if (released) return;
+        released = true;
+        leased.leases--;
+        closeIfIdle(leased);
+      },
+    };
+  }
+
+  /** Forgets what is warm; leased binaries stay open until given back. */
+  clear(): void {
+    this.#warm.clear();
+  }
+
+  #open(key: string, name: string, open: () => Promise<OpenBinary>): Promise<Entry> {
+    let opening = this.#opening.get(key);
+    if (opening === undefined) {
+      opening = this.#build(key, name, open).finally(() => this.#opening.delete(key));
+      this.#opening.set(key, opening);
+    }
+    return opening;
+  }
+
+  async #build(key: string, name: string, open: () => Promise<OpenBinary>): Promise<Entry> {
+    const file = await open();
+    try {
+      const symbols = new SymbolMap(openObject(file.source));
+      const entry: Entry = {
+        key,
+        binary: { name, symbols },
+        close: () => file.release(),
+        leases: 0,
+        evicted: false,
+        closed: false,
+      };
+      this.#warm.set(key, entry);
+      return entry;
+    } catch (error) {
+      file.release();
+      throw error;
+    }
+  }
+}
+
+function closeIfIdle(entry: Entry): void {
+  if (!entry.evicted || entry.leases > 0 || entry.closed) return;
+  entry.closed = true;
+  entry.close();
+}
