@@ -1,22 +1,22 @@
 import { identify } from '../match/identify.ts';
 import type { Identity } from '../match/identity.ts';
 import { openObject } from '../object/open.ts';
-import { openFile } from '../store/file.ts';
+import { FileSource } from '../store/file.ts';
 import { printFields } from './fields.ts';
 
 export async function inspect(path: string, options: { readonly json?: true }): Promise<void> {
-  const file = await openFile(path);
+  const source = FileSource.open(path);
   try {
-    const identity = identify(openObject(file.source));
+    const identity = identify(openObject(source));
     const { problems, ...facts } = identity;
     const { format, arch, type, ids, go, symbols } = facts;
-    const value = { path, format, arch, type, sizeBytes: file.source.size, ids, go, symbols };
+    const value = { path, format, arch, type, sizeBytes: source.size, ids, go, symbols };
     if (options.json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-    else printFields([['file', path], ['size', `${file.source.size} bytes`], ...identityFields(identity)]);
+    else printFields([['file', path], ['size', `${source.size} bytes`], ...identityFields(identity)]);
     for (const problem of problems) process.stderr.write(`resym: ${path}: ${problem}\n`);
     if (problems.length > 0) process.exitCode = 1;
   } finally {
-    file.release();
+    source.close();
   }
 }
 

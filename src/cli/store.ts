@@ -72,8 +72,7 @@ export async function list(options: StoreOptions): Promise<void> {
 
 function symbolsOf({ identity: { symbols } }: StoredBinary): string {
   return Object.entries(symbols)
-    .filter(([, held]) => held !== null)
-    .map(([source]) => source)
+    .flatMap(([source, held]) => (held === null ? [] : source))
     .join('+');
 }
 
@@ -87,7 +86,7 @@ export async function show(id: string, options: StoreOptions): Promise<void> {
       ['name', binary.name],
       ['path', binary.path],
       ['size', `${binary.sizeBytes} bytes`],
-      ['SHA-256', binary.sha256],
+      ['SHA-256', binary.sha256 ?? 'not computed; store verify does'],
       ['added', binary.addedAt],
       ...identityFields(binary.identity),
     ]);

@@ -56,27 +56,27 @@ export class FunctionRows {
   }
 
   nameOffset(position: number): number {
-    return this.#kept[position + 1]!;
+    return this.#kept[position + 1] >>> 0;
   }
 
   /** 0 when the release has none. */
   startLine(position: number): number {
-    return this.#kept[position + 2]!;
+    return this.#kept[position + 2];
   }
 
   funcId(position: number): number {
-    return this.#kept[position + 3]!;
+    return this.#kept[position + 3];
   }
 
   /** First entry of the unit in the cu table, -1 none. */
   unit(position: number): number {
-    const unit = this.#kept[position + 4]! >>> 0;
+    const unit = this.#kept[position + 4] >>> 0;
     return unit === NO_UNIT ? -1 : unit;
   }
 
   /** As `treeOf` said. */
   inlineTree(position: number): number {
-    return this.#kept[position + 5]! * 0x100000000 + (this.#kept[position + 6]! >>> 0);
+    return this.#kept[position + 5] * 0x100000000 + (this.#kept[position + 6] >>> 0);
   }
 
   hasLines(position: number): boolean {
@@ -87,34 +87,34 @@ export class FunctionRows {
   rowAt(position: number, offset: number): number {
     const kept = this.#kept;
     let low = 0;
-    let high = kept[position]! - 1;
+    let high = kept[position] - 1;
     const rows = position + HEADER;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (kept[rows + middle * ROW]! <= offset) low = middle + 1;
+      if (kept[rows + middle * ROW] <= offset) low = middle + 1;
       else high = middle;
     }
     return rows + low * ROW;
   }
 
   rowStart(position: number, row: number): number {
-    return row === position + HEADER ? 0 : this.#kept[row - ROW]!;
+    return row === position + HEADER ? 0 : this.#kept[row - ROW];
   }
 
   rowEnd(row: number): number {
-    return this.#kept[row]!;
+    return this.#kept[row];
   }
 
   line(row: number): number {
-    return this.#kept[row + 1]!;
+    return this.#kept[row + 1];
   }
 
   fileNumber(row: number): number {
-    return this.#kept[row + 2]!;
+    return this.#kept[row + 2];
   }
 
   inlineIndex(row: number): number {
-    return this.#kept[row + 3]!;
+    return this.#kept[row + 3];
   }
 
   #decode(index: number, recordOffset: number, size: number): number {
@@ -163,17 +163,17 @@ export class FunctionRows {
     let [l, f, t, rows, reached] = [0, 0, 0, 0, 0];
     while (reached < size) {
       // Ranges may be empty: the value that counts is that of the first range ending after `reached`.
-      while (l < lines.count && lines.ends[l]! <= reached) l++;
-      while (f < files.count && files.ends[f]! <= reached) f++;
-      while (t < inlines.count && inlines.ends[t]! <= reached) t++;
+      while (l < lines.count && lines.ends[l] <= reached) l++;
+      while (f < files.count && files.ends[f] <= reached) f++;
+      while (t < inlines.count && inlines.ends[t] <= reached) t++;
       let end = size;
-      if (l < lines.count) end = Math.min(end, lines.ends[l]!);
-      if (f < files.count) end = Math.min(end, files.ends[f]!);
-      if (t < inlines.count) end = Math.min(end, inlines.ends[t]!);
+      if (l < lines.count) end = Math.min(end, lines.ends[l]);
+      if (f < files.count) end = Math.min(end, files.ends[f]);
+      if (t < inlines.count) end = Math.min(end, inlines.ends[t]);
       kept[at] = end;
-      kept[at + 1] = l < lines.count ? lines.values[l]! : -1;
-      kept[at + 2] = f < files.count ? files.values[f]! : -1;
-      kept[at + 3] = t < inlines.count ? inlines.values[t]! : -1;
+      kept[at + 1] = l < lines.count ? lines.values[l] : -1;
+      kept[at + 2] = f < files.count ? files.values[f] : -1;
+      kept[at + 3] = t < inlines.count ? inlines.values[t] : -1;
       at += ROW;
       rows++;
       reached = end;
@@ -245,7 +245,8 @@ export function readRecord(table: PagedBytes, header: PclntabHeader, offset: num
   const funcdataCount = table.u8(at + 3);
   const pcdata = at + 4;
   let funcdata = pcdata + 4 * pcdataCount;
-  if (layout.absoluteEntries && funcdataCount > 0) funcdata += (pointerSize - ((funcdata - offset) % pointerSize)) % pointerSize;
+  if (layout.absoluteEntries && funcdataCount > 0)
+    funcdata += (pointerSize - ((funcdata - offset) % pointerSize)) % pointerSize;
   const end = funcdata + funcdataCount * (layout.absoluteEntries ? pointerSize : 4);
   if (end > table.length) {
     throw new FormatError(table.section, offset, `a function record of ${end - offset} bytes at the end of the table`);
@@ -266,4 +267,3 @@ export function readRecord(table: PagedBytes, header: PclntabHeader, offset: num
     end,
   };
 }
-

@@ -74,7 +74,13 @@ const V2: PclntabLayout = {
   inlineRecord: 20,
 };
 const V16: PclntabLayout = { ...V2, version: '1.16', magic: 0xfffffffa, separateTables: true, inlineTree: 3 };
-const V18: PclntabLayout = { ...V16, version: '1.18', magic: 0xfffffff0, absoluteEntries: false, textStartInHeader: true };
+const V18: PclntabLayout = {
+  ...V16,
+  version: '1.18',
+  magic: 0xfffffff0,
+  absoluteEntries: false,
+  textStartInHeader: true,
+};
 const V20: PclntabLayout = { ...V18, version: '1.20', magic: 0xfffffff1, startLine: true, inlineRecord: 16 };
 
 export const LAYOUTS: readonly PclntabLayout[] = [V20, V18, V16, V2];
@@ -150,8 +156,19 @@ export function readHeader(table: PagedBytes): PclntabHeader | null {
   }
   checkFunctab(table, pcln, functionCount, fieldSize);
   return {
-    layout, quantum, pointerSize, functionCount, fileCount, textStart, fieldSize,
-    funcname, cu, filetab, pctab, pcln, functab: pcln,
+    layout,
+    quantum,
+    pointerSize,
+    functionCount,
+    fileCount,
+    textStart,
+    fieldSize,
+    funcname,
+    cu,
+    filetab,
+    pctab,
+    pcln,
+    functab: pcln,
   };
 }
 

@@ -34,7 +34,15 @@ export interface LocatedTable {
 
 const SECTION_NAMES = ['.gopclntab', '.data.rel.ro.gopclntab', '__gopclntab'];
 /** Sections only Go's linker makes. */
-const GO_SECTIONS = [...SECTION_NAMES, '.go.buildinfo', '.note.go.buildid', '.go.module', '.noptrbss', '.gosymtab', '.typelink'];
+const GO_SECTIONS = [
+  ...SECTION_NAMES,
+  '.go.buildinfo',
+  '.note.go.buildid',
+  '.go.module',
+  '.noptrbss',
+  '.gosymtab',
+  '.typelink',
+];
 /** A header is looked at through this many bytes, not the whole section. */
 const PROBE_BYTES = 0;
 
@@ -50,7 +58,11 @@ export function locateTable(object: ObjectFile): LocatedTable | null {
     const section = object.section(name);
     if (section === undefined || section.noBits || section.size < 16 || section.compression !== 'none') continue;
     if (section.fileOffset + 16 > object.source.size) {
-      throw new FormatError(name, 0, `lies past the end of the file (${object.source.size} bytes): the file is cut short`);
+      throw new FormatError(
+        name,
+        0,
+        `lies past the end of the file (${object.source.size} bytes): the file is cut short`,
+      );
     }
     const size = Math.min(section.size, object.source.size - section.fileOffset);
     const first = object.source.read(section.fileOffset, 8);
@@ -81,13 +93,7 @@ export function locateTable(object: ObjectFile): LocatedTable | null {
 }
 
 /** Checks the table at a place completely. Throws when it is none, or no moduledata refers to it. */
-function confirm(
-  object: ObjectFile,
-  fileOffset: number,
-  address: number,
-  size: number,
-  section: string,
-): LocatedTable {
+function confirm(object: ObjectFile, fileOffset: number, address: number, size: number, section: string): LocatedTable {
   const header = readHeader(new PagedBytes(object.source, fileOffset, size, object.littleEndian, section, PROBE_BYTES));
   if (header === null) throw new FormatError(section, 0, 'not a function table');
   if (header.pointerSize !== object.pointerSize) {
@@ -119,7 +125,13 @@ function search(object: ObjectFile): LocatedTable | null {
         if (address % object.pointerSize !== 0 || offset + 16 > end) continue;
         if (!looksLikeHeader(object.source.read(offset, 8), object)) continue;
         try {
-          return confirm(object, offset, address, end - offset, `${segment.name} segment+0x${(offset - segment.fileOffset).toString(16)}`);
+          return confirm(
+            object,
+            offset,
+            address,
+            end - offset,
+            `${segment.name} segment+0x${(offset - segment.fileOffset).toString(16)}`,
+          );
         } catch (error) {
           if (!isParseError(error)) throw error; // a candidate that is none: the search goes on
         }

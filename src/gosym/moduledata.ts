@@ -174,7 +174,8 @@ function readTextSections(object: ObjectFile, at: number, count: number, text: n
     const end = readWord(object, entry + size);
     const baseaddr = object.readPointer(entry + 2 * size);
     const previous = sections.at(-1);
-    const follows = previous === undefined ? vaddr === 0 && baseaddr === text : vaddr >= previous.end && baseaddr > previous.baseaddr;
+    const follows =
+      previous === undefined ? vaddr === 0 && baseaddr === text : vaddr >= previous.end && baseaddr > previous.baseaddr;
     if (!follows || end < vaddr || baseaddr < 0) return null;
     sections.push({ vaddr, end, baseaddr });
   }

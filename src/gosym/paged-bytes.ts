@@ -96,7 +96,7 @@ export class PagedBytes {
 
   u8(offset: number): number {
     const at = this.seek(offset);
-    return this.bytes[at]!;
+    return this.bytes[at];
   }
 
   u16(offset: number): number {
@@ -141,7 +141,7 @@ export class PagedBytes {
   #longString(offset: number, end: number): string {
     const limit = Math.min(end, this.length, offset + MAX_STRING_BYTES);
     const parts: Uint8Array[] = [];
-    for (let next = offset; next < limit; ) {
+    for (let next = offset; next < limit;) {
       const at = this.seek(next);
       const nul = this.bytes.indexOf(0, at);
       const stop = nul < 0 ? this.bytes.length : nul;
@@ -178,7 +178,7 @@ export class PagedBytes {
   #replaceOne(number: number): void {
     const pages = this.#pages!;
     for (;;) {
-      const candidate = this.#held[this.#hand]!;
+      const candidate = this.#held[this.#hand];
       const page = pages[candidate]!;
       if (page.used) page.used = false;
       else {

@@ -55,7 +55,7 @@ export class PcValues {
         left = limit - table.base;
         if (position + pair.length >= table.length) at = bytes.length;
       } else {
-        let byte = bytes[at++]!;
+        let byte = bytes[at++];
         if (byte === 0 && !first) return;
         let delta = byte & 0x7f;
         for (let shift = 7; byte >= 0x80; shift += 7) {

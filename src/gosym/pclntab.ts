@@ -8,6 +8,7 @@
  *             -> for an index >= 0: name the inlined function, go on at its call site (inline-tree.ts); else name the function
  *             -> without wrappers (wrapper-id.ts)
  */
+import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, LimitError } from '../errors.ts';
 import type { ObjectFile } from '../object/object.ts';
 import type { GoFrame } from './frame.ts';
@@ -40,6 +41,7 @@ export class GoSymbols {
   readonly module: ModuleData;
   /** The table's own bytes, from its header on. */
   readonly table: PagedBytes;
+  readonly source: ByteSource;
   /** Of the header, bytes from the start of the file. */
   readonly tableFileOffset: number;
   /** File address of the header. */
@@ -80,9 +82,16 @@ export class GoSymbols {
     this.version = header.layout.version;
     this.functionCount = header.functionCount;
     this.textStart = module.text;
+    this.source = object.source;
     this.tableFileOffset = located.fileOffset;
     this.tableAddress = located.address;
-    this.table = new PagedBytes(object.source, located.fileOffset, located.length, object.littleEndian, located.section);
+    this.table = new PagedBytes(
+      object.source,
+      located.fileOffset,
+      located.length,
+      object.littleEndian,
+      located.section,
+    );
     this.#bias = Number(object.bias);
     this.#text = new TextSections(module.text, module.textSections);
     this.#trees = new InlineTrees(object, located, this.table);
@@ -92,7 +101,11 @@ export class GoSymbols {
     this.maxPc = this.functionEnd(this.functionCount - 1);
     if (this.minPc !== module.minPc || this.maxPc !== module.maxPc || this.maxPc <= this.minPc) {
       const seen = [this.minPc, this.maxPc, module.minPc, module.maxPc].map((pc) => pc.toString(16)).join(' ');
-      throw new FormatError(located.section, header.functab, `function table and moduledata disagree on the text: ${seen}`);
+      throw new FormatError(
+        located.section,
+        header.functab,
+        `function table and moduledata disagree on the text: ${seen}`,
+      );
     }
   }
 
@@ -163,7 +176,8 @@ export class GoSymbols {
   }
 
   #checked(i: number): number {
-    if (!(Number.isInteger(i) && i >= 0 && i < this.functionCount)) throw new RangeError(`function ${i} of ${this.functionCount}`);
+    if (!(Number.isInteger(i) && i >= 0 && i < this.functionCount))
+      throw new RangeError(`function ${i} of ${this.functionCount}`);
     return i;
   }
 
@@ -257,7 +271,8 @@ export class GoSymbols {
     }
     if (unit < 0) return '';
     const at = header.cu + 4 * (unit + number);
-    if (at + 4 > header.filetab) throw new FormatError(table.section, at, `file ${number} of unit ${unit} outside the unit table`);
+    if (at + 4 > header.filetab)
+      throw new FormatError(table.section, at, `file ${number} of unit ${unit} outside the unit table`);
     const offset = table.u32(at);
     return offset === NO_FILE ? '' : this.#string(header.filetab + offset, header.pctab);
   }
@@ -279,7 +294,7 @@ export class GoSymbols {
 
   /** Entry `i` of the function table; `functionCount` is the end. An address or a text offset, as the layout has it. */
   #entry(i: number): number {
-    if (this.#relocated !== null) return this.#relocated[i]!;
+    if (this.#relocated !== null) return this.#relocated[i];
     return this.header.layout.absoluteEntries ? this.#field(2 * i) - this.#bias : this.#field(2 * i);
   }
 

@@ -28,7 +28,7 @@ export class TextSections {
     const sections = this.#sections;
     if (sections.length === 0) return address - this.#text;
     for (let i = 0; i < sections.length; i++) {
-      const { baseaddr, vaddr, end } = sections[i]!;
+      const { baseaddr, vaddr, end } = sections[i];
       if (address < baseaddr) return -1;
       if (address - baseaddr < end - vaddr) return address - baseaddr + vaddr;
     }
@@ -39,7 +39,7 @@ export class TextSections {
   addressOf(offset: number): number {
     const sections = this.#sections;
     if (sections.length === 0) return this.#text + offset;
-    let section = sections[0]!;
+    let section = sections[0];
     for (const next of sections) {
       if (offset < next.vaddr) break;
       // A function never begins at the end of a section, but the program may end there.

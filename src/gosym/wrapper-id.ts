@@ -24,20 +24,20 @@ export function findWrapperId(table: PagedBytes, functionCount: number, funcIdAt
   if (functionCount > RUNS * RUN_LENGTH * 4) {
     const step = Math.floor(functionCount / RUNS);
     for (let run = 0; run < RUNS; run++) {
-      for (let i = 0; i < RUN_LENGTH; i++) counts[table.u8(funcIdAt(run * step + i))]!++;
+      for (let i = 0; i < RUN_LENGTH; i++) counts[table.u8(funcIdAt(run * step + i))]++;
     }
     const id = mostFrequent(counts);
-    if (counts[id]! >= ENOUGH) return id;
+    if (counts[id] >= ENOUGH) return id;
     counts.fill(0);
   }
-  for (let i = 0; i < functionCount; i++) counts[table.u8(funcIdAt(i))]!++;
+  for (let i = 0; i < functionCount; i++) counts[table.u8(funcIdAt(i))]++;
   const id = mostFrequent(counts);
-  return counts[id]! > 1 ? id : -1;
+  return counts[id] > 1 ? id : -1;
 }
 
 /** The id above 0 with the highest count. */
 function mostFrequent(counts: Uint32Array): number {
   let best = 1;
-  for (let id = 2; id < counts.length; id++) if (counts[id]! > counts[best]!) best = id;
+  for (let id = 2; id < counts.length; id++) if (counts[id] > counts[best]) best = id;
   return best;
 }

@@ -57,6 +57,6 @@ function dwarfSummary(object: ObjectFile): Identity['symbols']['dwarf'] {
 }
 
 function functionCount(object: ObjectFile): { functions: number } | null {
-  const { count } = object.functionSymbols();
-  return count === 0 ? null : { functions: count };
+  const { length } = object.functionSymbols();
+  return length === 0 ? null : { functions: length };
 }

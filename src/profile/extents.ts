@@ -17,7 +17,8 @@ export class Extents {
   }
 
   push(start: number, end: number): void {
-    if (this.count >= this.#limit) throw new LimitError(`more than ${this.#limit} ${this.#kind} records in one profile`);
+    if (this.count >= this.#limit)
+      throw new LimitError(`more than ${this.#limit} ${this.#kind} records in one profile`);
     const at = 2 * this.count;
     if (at === this.#pairs.length) {
       const larger = new Uint32Array(2 * at);
@@ -30,11 +31,11 @@ export class Extents {
   }
 
   start(index: number): number {
-    return this.#pairs[2 * index]!;
+    return this.#pairs[2 * index];
   }
 
   end(index: number): number {
-    return this.#pairs[2 * index + 1]!;
+    return this.#pairs[2 * index + 1];
   }
 
   /** All starts and ends in turn, without the unused tail. */

@@ -66,21 +66,21 @@ export class FunctionTable {
 
   /** String index. */
   name(index: number): number {
-    return this.#names[index]!;
+    return this.#names[index];
   }
 
   /** String index. */
   systemName(index: number): number {
-    return this.#systemNames[index]!;
+    return this.#systemNames[index];
   }
 
   /** String index. */
   filename(index: number): number {
-    return this.#filenames[index]!;
+    return this.#filenames[index];
   }
 
   /** 1-based; 0 = unknown. Rounded beyond 2^53, which only hostile profiles reach. */
   startLine(index: number): number {
-    return this.#startLines[index]!;
+    return this.#startLines[index];
   }
 }

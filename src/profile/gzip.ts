@@ -66,7 +66,7 @@ export class BodyDecoder {
   readonly #limits: BodyLimits;
   #kind: 'undecided' | 'gzip' | 'plain' = 'undecided';
   /** The first byte, while it is the only one. */
-  #first: Uint8Array | null = null;
+  #first: number | null = null;
   readonly #plain: Collected;
   #inflater: Inflater | null = null;
 
@@ -77,35 +77,23 @@ export class BodyDecoder {
 
   /** Takes the next piece; `chunk` may be reused by the caller afterwards. Throws as `decodeBody`. */
   push(chunk: Uint8Array): void {
-    if (chunk.length === 0) return;
     if (this.#kind === 'undecided') {
-      let head = chunk;
-      if (this.#first !== null) {
-        head = Uint8Array.of(this.#first[0]!, ...chunk.subarray(0, 1));
-        chunk = chunk.subarray(1);
-      } else if (chunk.length === 1) {
-        this.#first = chunk.slice();
+      if (this.#first !== null) chunk = prepend(this.#first, chunk);
+      if (chunk.length < 2) {
+        this.#first = chunk[0] ?? null;
         return;
-      } else chunk = chunk.subarray(2);
-      head = head.subarray(0, 2);
+      }
       this.#first = null;
-      if (startsAsGzip(head)) {
-        this.#kind = 'gzip';
-        this.#inflater = new Inflater(this.#limits, 'gzip');
-      } else this.#kind = 'plain';
-      this.#add(head);
+      this.#kind = startsAsGzip(chunk) ? 'gzip' : 'plain';
+      if (this.#kind === 'gzip') this.#inflater = new Inflater(this.#limits, 'gzip');
     }
-    this.#add(chunk);
-  }
-
-  #add(chunk: Uint8Array): void {
     if (this.#inflater !== null) this.#inflater.push(chunk);
     else this.#plain.push(chunk.slice());
   }
 
   /** Everything was pushed: the profile. */
   finish(): DecodedBody {
-    if (this.#first !== null) return { raw: this.#first, wrapping: 'none' };
+    if (this.#first !== null) return { raw: Uint8Array.of(this.#first), wrapping: 'none' };
     if (this.#inflater === null) return { raw: this.#plain.join(), wrapping: 'none' };
     const raw = this.#inflater.finish();
     if (!startsAsGzip(raw)) return { raw, wrapping: 'gzip' };
@@ -213,7 +201,7 @@ class Collected {
   }
 
   join(): Uint8Array {
-    if (this.#chunks.length === 1) return this.#chunks[0]!;
+    if (this.#chunks.length === 1) return this.#chunks[0];
     const whole = new Uint8Array(this.#size);
     let at = 0;
     for (const chunk of this.#chunks) {
@@ -222,6 +210,13 @@ class Collected {
     }
     return whole;
   }
+}
+
+function prepend(byte: number, chunk: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(chunk.length + 1);
+  joined[0] = byte;
+  joined.set(chunk, 1);
+  return joined;
 }
 
 function startsAsGzip(bytes: Uint8Array): boolean {

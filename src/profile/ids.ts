@@ -64,11 +64,11 @@ export class IdIndex {
   find(low: number, high: number): number {
     if (this.dense) return high === 0 && low !== 0 && low <= this.#count ? low - 1 : -1;
     const table = this.#table;
-    if (table !== null) return high === 0 && low < table.length ? table[low]! : -1;
+    if (table !== null) return high === 0 && low < table.length ? table[low] : -1;
     const sorted = this.#sorted!;
     const rank = this.#rank(sorted, low, high);
     if (rank === this.#count || sorted.low(rank) !== low || sorted.high(rank) !== high) return -1;
-    return this.#indexes[rank]!;
+    return this.#indexes[rank];
   }
 
   /** The first position in `sorted` whose id is not less than the one asked for. */

@@ -96,11 +96,16 @@ export class LocationTable {
 
   /** -1 when the location names no mapping, or one that does not exist. */
   mappingIndex(index: number): number {
-    return this.#mappingIndexes[index]!;
+    return this.#mappingIndexes[index];
+  }
+
+  /** True when a line names no function, or one that does not exist. */
+  hasUnknownFunction(index: number): boolean {
+    return this.lines(index).some(({ functionIndex }) => functionIndex < 0);
   }
 
   lineCount(index: number): number {
-    return this.#lineCounts[index]!;
+    return this.#lineCounts[index];
   }
 
   /** Lines, innermost first. Decoded anew at each call. */

@@ -5,9 +5,10 @@
  * compared as bytes with those that are wanted; none is kept.
  */
 import { LimitError } from '../errors.ts';
+import type { NewFunction, ProfileEdits } from './edits.ts';
 import { FUNCTION, PROFILE } from './fields.ts';
+import type { FunctionTable } from './functions.ts';
 import type { Profile } from './profile.ts';
-import type { NewFunction, ProfileEdits } from './splice.ts';
 import { LENGTH, VARINT, varintSize, type WireWriter } from './wire.ts';
 
 const MAX_UINT64 = 0xffffffffffffffffn;
@@ -54,7 +55,8 @@ export class NewFunctions {
   readonly #wanted: Wanted[] = [];
   readonly #wantedNumbers = new Map<string, number>();
   readonly #records: Record[] = [];
-  readonly #strings: string[] = [];
+  /** Strings to append, UTF-8. */
+  readonly #strings: Uint8Array[] = [];
 
   constructor(profile: Profile, edits: ProfileEdits) {
     this.#profile = profile;
@@ -122,7 +124,7 @@ export class NewFunctions {
       const number = this.#wantedNumbers.get(strings.latin1(i));
       if (number === undefined) continue;
       numbers[i] = number;
-      const wanted = this.#wanted[number]!;
+      const wanted = this.#wanted[number];
       if (wanted.index < 0) wanted.index = i;
     }
     return numbers;
@@ -134,7 +136,7 @@ export class NewFunctions {
     const first = new Int32Array(this.#wanted.length).fill(-1);
     const next = new Int32Array(functions.count).fill(-1);
     for (let i = functions.count - 1; i >= 0; i--) {
-      const number = numbers[functions.name(i)]!;
+      const number = numbers[functions.name(i)];
       if (number < 0) continue;
       // A record whose id is 0 or taken again later cannot be referred to.
       const low = functions.ids.low(i);
@@ -148,11 +150,7 @@ export class NewFunctions {
 
   #assign(entries: Entry[], numbers: Int32Array, candidates: { first: Int32Array; next: Int32Array }): void {
     const { functions } = this.#profile;
-    let largest = 0n;
-    for (let i = 0; i < functions.count; i++) {
-      const id = functions.id(i);
-      if (id > largest) largest = id;
-    }
+    let largest = largestId(functions);
     for (const entry of entries) {
       const existing = this.#match(entry, numbers, candidates);
       if (existing >= 0) {
@@ -178,10 +176,11 @@ export class NewFunctions {
     const { startLine, systemName } = entry.function;
     let fallback = -1;
     let compared = 0;
-    for (let i = first[entry.name]!; i >= 0 && compared < MAX_CANDIDATES; i = next[i]!, compared++) {
+    for (let i = first[entry.name]; i >= 0 && compared < MAX_CANDIDATES; i = next[i]!, compared++) {
       if (numbers[functions.filename(i)] !== entry.filename) continue;
       const other = functions.systemName(i);
-      const sameSystemName = numbers[other] === entry.systemName || strings.byteLength(other) === 0 || systemName === '';
+      const sameSystemName =
+        numbers[other] === entry.systemName || strings.byteLength(other) === 0 || systemName === '';
       if (!sameSystemName) continue;
       const otherLine = functions.startLine(i);
       if (otherLine === startLine) return i;
@@ -192,10 +191,10 @@ export class NewFunctions {
 
   /** String index of a wanted string; appends it to the table when it is not there. */
   #index(number: number): number {
-    const wanted = this.#wanted[number]!;
+    const wanted = this.#wanted[number];
     if (wanted.index < 0) {
       wanted.index = this.#profile.strings.count + this.#strings.length;
-      this.#strings.push(wanted.text);
+      this.#strings.push(Buffer.from(wanted.text));
     }
     return wanted.index;
   }
@@ -206,12 +205,8 @@ export class NewFunctions {
       const content = recordSize(record);
       size += 1 + varintSize(content) + content;
     }
-    for (const text of this.#strings) {
-      // `Writer.string` wants room for three bytes a character ahead of short strings.
-      const bytes = Buffer.byteLength(text);
-      size += 1 + varintSize(bytes) + bytes;
-    }
-    return this.#strings.length > 0 ? size + STRING_RESERVE : size;
+    for (const { length } of this.#strings) size += 1 + varintSize(length) + length;
+    return size;
   }
 
   /** Writes the new Function records, then the new strings. */
@@ -227,15 +222,13 @@ export class NewFunctions {
         writer.varint(value);
       }
     }
-    for (const text of this.#strings) {
+    for (const bytes of this.#strings) {
       writer.byte((PROFILE.string_table << 3) | LENGTH);
-      writer.string(text);
+      writer.varint(bytes.length);
+      writer.copy(bytes, 0, bytes.length);
     }
   }
 }
-
-/** What protobufjs reserves ahead of a string of fewer than 128 characters. */
-const STRING_RESERVE = 127 * 3 + 5;
 
 function fieldsOf(record: Record): [number, number][] {
   return [
@@ -253,6 +246,11 @@ function recordSize(record: Record): number {
   return size;
 }
 
+function largestId({ byId, count, ids }: FunctionTable): bigint {
+  if (byId.dense) return BigInt(count);
+  return ids.sorted().big(count - 1);
+}
+
 /** A number while that is exact. */
 function compact(id: bigint): number | bigint {
   return id <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(id) : id;
@@ -261,6 +259,6 @@ function compact(id: bigint): number | bigint {
 /** The UTF-8 bytes of `text`, one character each. */
 function bytesKey(text: string): string {
   // Almost all names are ASCII, and then are their own key.
-  // eslint-disable-next-line no-control-regex
+
   return /^[\0-\x7f]*$/.test(text) ? text : Buffer.from(text).toString('latin1');
 }

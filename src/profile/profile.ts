@@ -124,7 +124,7 @@ export class Profile {
    * By location index; computed once. Throws FormatError on a malformed sample.
    */
   positions(): Uint8Array {
-    return (this.#positions ??= samplePositions(this));
+    return (this.#positions ??= samplePositions(this.raw, this.locations));
   }
 
   /**
@@ -132,7 +132,7 @@ export class Profile {
    * Throws FormatError on a malformed sample.
    */
   sampleWeights(type = this.#defaultType()): SampleWeights {
-    return sampleWeights(this, type);
+    return sampleWeights(this.raw, this.locations, type);
   }
 
   #defaultType(): number {
@@ -150,13 +150,7 @@ export function isNamed(profile: Profile, locationIndex: number): boolean {
 }
 
 /** One pass over the top-level fields: header values, and where the records are. */
-function walk(
-  reader: WireReader,
-  strings: Extents,
-  mappings: Extents,
-  locations: Extents,
-  functions: Extents,
-): Header {
+function walk(reader: WireReader, strings: Extents, mappings: Extents, locations: Extents, functions: Extents): Header {
   const header: Header = {
     sampleTypes: [],
     comments: [],
@@ -259,6 +253,7 @@ function readValueType(reader: WireReader): { type: number; unit: number } {
 }
 
 function addBounded<T>(list: T[], item: T): void {
-  if (list.length >= MAX_HEADER_ENTRIES) throw new LimitError(`more than ${MAX_HEADER_ENTRIES} comments or sample types`);
+  if (list.length >= MAX_HEADER_ENTRIES)
+    throw new LimitError(`more than ${MAX_HEADER_ENTRIES} comments or sample types`);
   list.push(item);
 }

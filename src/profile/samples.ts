@@ -2,7 +2,7 @@
  * Walks over the Sample records, which scanning steps over. Values are read where they lie; nothing is kept per sample.
  */
 import { PROFILE, SAMPLE } from './fields.ts';
-import type { Profile } from './profile.ts';
+import type { LocationTable } from './locations.ts';
 import { VARINT, WireReader } from './wire.ts';
 
 /** Bits of `Profile.positions()`. */
@@ -19,8 +19,8 @@ export interface SampleWeights {
 }
 
 /** Calls `visit` for each sample, with the reader bounded to its content. `visit` need not read all of it. */
-export function forEachSample(profile: Profile, visit: (reader: WireReader) => void): void {
-  const reader = new WireReader(profile.raw);
+export function forEachSample(raw: Uint8Array, visit: (reader: WireReader) => void): void {
+  const reader = new WireReader(raw);
   const whole = reader.len;
   while (reader.next()) {
     if (reader.field !== PROFILE.sample) {
@@ -55,16 +55,16 @@ export function forEachNumber(reader: WireReader, visit: (low: number, high: num
 }
 
 /** See `Profile.positions`. */
-export function samplePositions(profile: Profile): Uint8Array {
-  const { byId, count } = profile.locations;
+export function samplePositions(raw: Uint8Array, locations: LocationTable): Uint8Array {
+  const { byId, count } = locations;
   const positions = new Uint8Array(count);
   let bit = IS_LEAF;
   const visitLocation = (low: number, high: number) => {
     const index = byId.find(low, high);
-    if (index >= 0) positions[index]! |= bit;
+    if (index >= 0) positions[index] |= bit;
     bit = IS_CALLER;
   };
-  forEachSample(profile, (reader) => {
+  forEachSample(raw, (reader) => {
     bit = IS_LEAF;
     while (reader.next()) {
       if (reader.field === SAMPLE.location_id) forEachNumber(reader, visitLocation);
@@ -75,8 +75,8 @@ export function samplePositions(profile: Profile): Uint8Array {
 }
 
 /** See `Profile.sampleWeights`. */
-export function sampleWeights(profile: Profile, type: number): SampleWeights {
-  const { byId, count } = profile.locations;
+export function sampleWeights(raw: Uint8Array, locations: LocationTable, type: number): SampleWeights {
+  const { byId, count } = locations;
   const flat = new Float64Array(count);
   const cumulative = new Float64Array(count);
   /** Number of the last sample that counted this location, so that recursion counts once. */
@@ -92,7 +92,7 @@ export function sampleWeights(profile: Profile, type: number): SampleWeights {
   const visitValue = (low: number, high: number) => {
     if (column++ === type) value = (high | 0) * 2 ** 32 + low;
   };
-  forEachSample(profile, (reader) => {
+  forEachSample(raw, (reader) => {
     sample++;
     stack.length = 0;
     column = 0;
@@ -104,11 +104,11 @@ export function sampleWeights(profile: Profile, type: number): SampleWeights {
       else reader.skipField();
     }
     total += value;
-    if (stack.length > 0 && stack[0]! >= 0) flat[stack[0]!]! += value;
+    if (stack.length > 0 && stack[0] >= 0) flat[stack[0]] += value;
     for (const index of stack) {
       if (index < 0 || seen[index] === sample) continue;
       seen[index] = sample;
-      cumulative[index]! += value;
+      cumulative[index] += value;
     }
   });
   return { flat, cumulative, total };

@@ -12,44 +12,13 @@
  * and start line, so a second record for one function would split it in two in every graph.
  */
 import { LimitError } from '../errors.ts';
+import type { MappingFlags, NewFunction, NewLine, ProfileEdits } from './edits.ts';
 import { LINE, LOCATION, MAPPING, PROFILE } from './fields.ts';
 import { NewFunctions } from './newfunctions.ts';
 import { MAX_PROFILE_BYTES, type Profile } from './profile.ts';
 import { LENGTH, VARINT, varintSize, WireReader, WireWriter } from './wire.ts';
 
-export interface NewFunction {
-  readonly name: string;
-  /** The linker's name; may be "". */
-  readonly systemName: string;
-  readonly filename: string;
-  /** 1-based; 0 = unknown. */
-  readonly startLine: number;
-}
-
-export interface NewLine {
-  readonly function: NewFunction;
-  /** 1-based; 0 = unknown. */
-  readonly line: number;
-  /** 1-based; 0 = unknown. */
-  readonly column: number;
-}
-
-/** True sets the flag; false leaves it as it is. */
-export interface MappingFlags {
-  readonly functions: boolean;
-  readonly filenames: boolean;
-  readonly lineNumbers: boolean;
-  readonly inlineFrames: boolean;
-}
-
-export interface ProfileEdits {
-  /** By location index: the lines that replace the present ones, innermost first. */
-  readonly lines: ReadonlyMap<number, readonly NewLine[]>;
-  /** By mapping index. */
-  readonly flags: ReadonlyMap<number, MappingFlags>;
-  /** Appended to the profile's comments. */
-  readonly comments: readonly string[];
-}
+export type { MappingFlags, NewFunction, NewLine, ProfileEdits };
 
 /**
  * The profile with `edits` applied, uncompressed; `profile.raw` itself when they change nothing. Throws LimitError when the
@@ -66,8 +35,9 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   const contentSizes = new Float64Array(locations.length);
   let size = profile.raw.length + functions.size;
   for (let i = 0; i < locations.length; i++) {
-    const index = locations[i]!;
-    if (!(index >= 0 && index < profile.locations.count)) throw new RangeError(`location ${index} of ${profile.locations.count}`);
+    const index = locations[i];
+    if (!(index >= 0 && index < profile.locations.count))
+      throw new RangeError(`location ${index} of ${profile.locations.count}`);
     const start = profile.locations.recordStart(index);
     const end = profile.locations.recordEnd(index);
     let content = keptSize(reader, start, end);
@@ -78,7 +48,8 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   for (const comment of functions.comments) size += 1 + varintSize(comment);
   // A flag takes two bytes, and up to ten of them one more for the record's length.
   size += 9 * mappings.length;
-  if (size > MAX_PROFILE_BYTES) throw new LimitError(`the rewritten profile would take ${size} bytes, the limit is ${MAX_PROFILE_BYTES}`);
+  if (size > MAX_PROFILE_BYTES)
+    throw new LimitError(`the rewritten profile would take ${size} bytes, the limit is ${MAX_PROFILE_BYTES}`);
 
   // Second pass: write, in file order.
   const writer = new WireWriter(size);
@@ -86,23 +57,23 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   let nextLocation = 0;
   let nextMapping = 0;
   while (nextLocation < locations.length || nextMapping < mappings.length) {
-    const location = nextLocation < locations.length ? locations[nextLocation]! : -1;
-    const mapping = nextMapping < mappings.length ? profile.mappings[mappings[nextMapping]!]! : null;
+    const location = nextLocation < locations.length ? locations[nextLocation] : -1;
+    const mapping = nextMapping < mappings.length ? profile.mappings[mappings[nextMapping]] : null;
     if (mapping === null || (location >= 0 && profile.locations.recordStart(location) < mapping.recordStart)) {
       const start = profile.locations.recordStart(location);
       const end = profile.locations.recordEnd(location);
-      writer.copy(profile.raw, copied, start);
-      writeLocation(reader, start, end, contentSizes[nextLocation]!, edits.lines.get(location)!, functions, writer);
+      writer.copy(reader.buf, copied, start);
+      writeLocation(reader, start, end, contentSizes[nextLocation], edits.lines.get(location)!, functions, writer);
       copied = end;
       nextLocation++;
     } else {
-      writer.copy(profile.raw, copied, mapping.recordStart);
+      writer.copy(reader.buf, copied, mapping.recordStart);
       writeMapping(reader, mapping.recordStart, mapping.recordEnd, edits.flags.get(mapping.index)!, writer);
       copied = mapping.recordEnd;
       nextMapping++;
     }
   }
-  writer.copy(profile.raw, copied, profile.raw.length);
+  writer.copy(reader.buf, copied, profile.raw.length);
   functions.write(writer);
   // One number a field: Alloy's decoder does not read packed comments.
   for (const comment of functions.comments) {

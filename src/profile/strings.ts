@@ -30,19 +30,19 @@ export class StringTable {
   /** Bytes of entry `index`, a view. */
   bytes(index: number): Uint8Array {
     this.#check(index);
-    return this.#raw.subarray(this.#extents[2 * index]!, this.#extents[2 * index + 1]!);
+    return this.#raw.subarray(this.#extents[2 * index], this.#extents[2 * index + 1]);
   }
 
   /** Length of entry `index` in bytes. */
   byteLength(index: number): number {
     this.#check(index);
-    return this.#extents[2 * index + 1]! - this.#extents[2 * index]!;
+    return this.#extents[2 * index + 1] - this.#extents[2 * index];
   }
 
   /** Entry `index` with one character per byte: equal exactly when the bytes are equal. Not cached. */
   latin1(index: number): string {
     this.#check(index);
-    return this.#buffer.toString('latin1', this.#extents[2 * index]!, this.#extents[2 * index + 1]!);
+    return this.#buffer.toString('latin1', this.#extents[2 * index], this.#extents[2 * index + 1]);
   }
 
   /** Entry `index` for people: bytes that are not UTF-8 become U+FFFD. Cached. Throws LimitError above MAX_STRING_BYTES. */
@@ -53,7 +53,7 @@ export class StringTable {
     if (this.byteLength(index) > MAX_STRING_BYTES) {
       throw new LimitError(`a string of ${this.byteLength(index)} bytes exceeds the limit of ${MAX_STRING_BYTES}`);
     }
-    const text = this.#buffer.toString('utf8', this.#extents[2 * index]!, this.#extents[2 * index + 1]!);
+    const text = this.#buffer.toString('utf8', this.#extents[2 * index], this.#extents[2 * index + 1]);
     this.#texts[index] = text;
     return text;
   }

@@ -25,16 +25,16 @@ export class U64Column {
 
   /** Bits 0 to 31. */
   low(index: number): number {
-    return this.#words[2 * index + LOW]!;
+    return this.#words[2 * index + LOW];
   }
 
   /** Bits 32 to 63. */
   high(index: number): number {
-    return this.#words[2 * index + HIGH]!;
+    return this.#words[2 * index + HIGH];
   }
 
   big(index: number): bigint {
-    return this.values[index]!;
+    return this.values[index];
   }
 
   /** The same values in ascending order. */

@@ -59,7 +59,7 @@ export class WireReader extends protobuf.Reader {
   varint(): void {
     const pos = this.pos;
     if (pos < this.len) {
-      const byte = this.buf[pos]!;
+      const byte = this.buf[pos];
       if (byte < 0x80) {
         this.pos = pos + 1;
         this.low = byte;
@@ -77,7 +77,7 @@ export class WireReader extends protobuf.Reader {
     let high = 0;
     for (let i = 0; i < 10; i++) {
       if (pos >= len) throw this.error('varint cut short');
-      const byte = buf[pos++]!;
+      const byte = buf[pos++];
       const bits = byte & 0x7f;
       if (i < 4) low |= bits << (7 * i);
       else if (i === 4) {
@@ -119,7 +119,7 @@ export class WireReader extends protobuf.Reader {
     const pos = this.pos;
     if (pos >= this.len) return false;
     this.fieldStart = pos;
-    const byte = this.buf[pos]!;
+    const byte = this.buf[pos];
     if (byte < 0x80) {
       this.pos = pos + 1;
       this.field = byte >>> 3;

@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import type { FoundBy } from '../match/verdict.ts';
 import type { MappingRecord } from '../profile/profile.ts';
-import { openFile } from './file.ts';
+import { FileSource } from './file.ts';
 import type { Lease, OpenedBinaries } from './opened.ts';
-import type { BinaryQuery, SymbolStore } from './store.ts';
+import type { BinaryQuery, OpenBinary, SymbolStore } from './store.ts';
 
 /** A binary that may belong to a mapping. */
 export interface Candidate {
@@ -44,7 +44,7 @@ export class CandidateFinder {
   async #pinnedFor(mapping: MappingRecord, paths: readonly string[]): Promise<Candidate[]> {
     const found: { candidate: Candidate; rank: number }[] = [];
     for (const path of paths) {
-      const lease = () => this.#opened.lease(`file:${path}`, path, () => openFile(path));
+      const lease = () => this.#opened.lease(`file:${path}`, path, () => openPath(path));
       const opened = await lease();
       const id = opened.binary.symbols.object.ids.gnu;
       opened.release();
@@ -78,7 +78,10 @@ export class CandidateFinder {
       const found = binaries.map((binary) => ({
         name: binary.name,
         foundBy: 'build-id' as const,
-        lease: () => this.#opened.lease(`store:${binary.key}:${binary.sha256}`, binary.name, () => store.open(binary)),
+        lease: () =>
+          this.#opened.lease(`store:${binary.path}:${binary.sizeBytes}:${binary.addedAt}`, binary.name, () =>
+            store.open(binary),
+          ),
       }));
       return { found, reason: '' };
     }
@@ -107,4 +110,12 @@ function queriesFor(buildId: string): BinaryQuery[] {
   const text = Buffer.from(buildId, 'hex').toString('latin1');
   if (/^[\w\-+=/.]+$/.test(text) && text.includes('/')) queries.push({ go: text });
   return queries;
+}
+
+/** Rejects with the system's error or FormatError. */
+function openPath(path: string): Promise<OpenBinary> {
+  return Promise.resolve().then(() => {
+    const source = FileSource.open(path);
+    return { source, release: () => source.close() };
+  });
 }

@@ -1,4 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import { prepareZstd } from '../bytes/inflate.ts';
+import { needsZstd } from '../object/compressed.ts';
 import { openObject } from '../object/open.ts';
 import { SymbolMap } from '../symbolize/symbol-map.ts';
 import type { OpenBinary } from './store.ts';
@@ -79,7 +81,9 @@ export class OpenedBinaries {
   async #build(key: string, name: string, open: () => Promise<OpenBinary>): Promise<Entry> {
     const file = await open();
     try {
-      const symbols = new SymbolMap(openObject(file.source));
+      const object = openObject(file.source);
+      if (needsZstd(object)) await prepareZstd();
+      const symbols = new SymbolMap(object);
       const entry: Entry = {
         key,
         binary: { name, symbols },

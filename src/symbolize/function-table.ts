@@ -1,4 +1,4 @@
-import { lastAtMost } from '../bytes/search.ts';
+import { lastAtOrBelow } from '../bytes/search.ts';
 import type { FunctionSymbols, ObjectFile } from '../object/object.ts';
 import type { Frame } from './frame.ts';
 
@@ -16,9 +16,9 @@ export class FunctionTable {
 
   private constructor(symbols: FunctionSymbols) {
     this.#symbols = symbols;
-    this.#reach = new Float64Array(symbols.count);
+    this.#reach = new Float64Array(symbols.length);
     let reach = 0;
-    for (let i = 0; i < symbols.count; i++) {
+    for (let i = 0; i < symbols.length; i++) {
       reach = Math.max(reach, symbols.start[i]! + symbols.size[i]!);
       this.#reach[i] = reach;
     }
@@ -27,28 +27,30 @@ export class FunctionTable {
   /** null when the object has no function symbols. */
   static of(object: ObjectFile): FunctionTable | null {
     const symbols = object.functionSymbols();
-    return symbols.count === 0 ? null : new FunctionTable(symbols);
+    return symbols.length === 0 ? null : new FunctionTable(symbols);
   }
 
   get count(): number {
-    return this.#symbols.count;
+    return this.#symbols.length;
   }
 
   /** The innermost function whose [start, start + size) holds the address; null when none does. */
   find(address: number): Frame | null {
     const { start, size } = this.#symbols;
-    for (let i = lastAtMost(start, address); i >= 0 && this.#reach[i]! > address; i--) {
-      if (address < start[i]! + size[i]!) return this.#frame(this.#firstAlias(i));
+    for (let i = lastAtOrBelow(start, address); i >= 0 && this.#reach[i]! > address; i--) {
+      if (address < start[i]! + size[i]!) return this.#frame(this.#bestAlias(i));
     }
     return null;
   }
 
-  /** Of several names for one function, the first in the table's own order, whatever was found. */
-  #firstAlias(i: number): number {
-    const { start, size } = this.#symbols;
-    let first = i;
-    while (first > 0 && start[first - 1] === start[i] && size[first - 1] === size[i]) first--;
-    return first;
+  /** Of several names for one function the exported one; among equals the first in the table's own order. */
+  #bestAlias(i: number): number {
+    const { start, size, binding } = this.#symbols;
+    let best = i;
+    for (let at = i - 1; at >= 0 && start[at] === start[i]; at--) {
+      if (size[at] === size[i] && (binding[best] === 0 || binding[at] !== 0)) best = at;
+    }
+    return best;
   }
 
   #frame(i: number): Frame {

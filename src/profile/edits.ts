@@ -1,0 +1,35 @@
+/** What to change in a profile: the input of `splice`. */
+
+export interface NewFunction {
+  readonly name: string;
+  /** The linker's name; may be "". */
+  readonly systemName: string;
+  readonly filename: string;
+  /** 1-based; 0 = unknown. */
+  readonly startLine: number;
+}
+
+export interface NewLine {
+  readonly function: NewFunction;
+  /** 1-based; 0 = unknown. */
+  readonly line: number;
+  /** 1-based; 0 = unknown. */
+  readonly column: number;
+}
+
+/** True sets the flag; false leaves it as it is. */
+export interface MappingFlags {
+  readonly functions: boolean;
+  readonly filenames: boolean;
+  readonly lineNumbers: boolean;
+  readonly inlineFrames: boolean;
+}
+
+export interface ProfileEdits {
+  /** By location index: the lines that replace the present ones, innermost first. */
+  readonly lines: ReadonlyMap<number, readonly NewLine[]>;
+  /** By mapping index. */
+  readonly flags: ReadonlyMap<number, MappingFlags>;
+  /** Appended to the profile's comments. */
+  readonly comments: readonly string[];
+}

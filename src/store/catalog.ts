@@ -1,0 +1,173 @@
+/** The store's files in memory, by every ID they have. Knows no directory. */
+import { richness } from './facts.ts';
+import { MIN_ID_CHARS, isHexId, isTellingGnuId, isTellingGoId, tellingIds, withoutFirstByte } from './layout.ts';
+import { type BinaryQuery, type StoredBinary, StoreError } from './store.ts';
+
+/** Names listed in a sentence before "and N more". */
+const NAMED_CANDIDATES = 5;
+
+type Kind = 'gnu' | 'go' | 'derived' | 'uuid' | 'pe' | 'pclntab';
+
+export class Catalog {
+  readonly #byPath = new Map<string, StoredBinary>();
+  readonly #byId = new Map<string, StoredBinary[]>();
+
+  get size(): number {
+    return this.#byPath.size;
+  }
+
+  /** Puts a file in, in place of the one that had its path. */
+  set(binary: StoredBinary): void {
+    this.delete(binary.path);
+    this.#byPath.set(binary.path, binary);
+    for (const id of idsOf(binary)) {
+      const sharers = this.#byId.get(id);
+      if (sharers === undefined) this.#byId.set(id, [binary]);
+      else sharers.push(binary);
+    }
+  }
+
+  delete(path: string): void {
+    const binary = this.#byPath.get(path);
+    if (binary === undefined) return;
+    this.#byPath.delete(path);
+    for (const id of idsOf(binary)) {
+      const rest = this.#byId.get(id)?.filter((other) => other !== binary) ?? [];
+      if (rest.length === 0) this.#byId.delete(id);
+      else this.#byId.set(id, rest);
+    }
+  }
+
+  at(path: string): StoredBinary | undefined {
+    return this.#byPath.get(path);
+  }
+
+  all(): IterableIterator<StoredBinary> {
+    return this.#byPath.values();
+  }
+
+  underKey(key: string): StoredBinary[] {
+    return this.#byId.get(`key:${key}`) ?? [];
+  }
+
+  /** As SymbolStore.find. `exact`: one of them has the very ID asked for. */
+  find(query: BinaryQuery): { binaries: StoredBinary[]; exact: boolean } {
+    const { gnu, go, uuid, pe, pclntabSha256 } = normalized(query);
+    const exactly = this.#tier([
+      ['gnu', gnu],
+      ['uuid', uuid],
+      ['pe', pe],
+    ]);
+    const byGoId = this.#tier([['go', go]]);
+    const derived = this.#tier([['derived', gnu && withoutFirstByte(gnu)]]);
+    const alike = this.#tier([['pclntab', pclntabSha256]]);
+    const binaries = [...new Set([...exactly, ...byGoId, ...derived, ...alike])];
+    return { binaries, exact: exactly.length > 0 || byGoId.length > 0 };
+  }
+
+  #tier(ids: readonly (readonly [Kind, string | undefined])[]): StoredBinary[] {
+    const found: StoredBinary[] = [];
+    for (const [kind, id] of ids) {
+      if (id === undefined) continue;
+      for (const binary of this.#byId.get(`${kind}:${id}`) ?? []) if (binary.problem === '') found.push(binary);
+    }
+    return found.sort(byRichness);
+  }
+
+  /**
+   * The files a person means: all under one key, best first, or one named by its content hash or path. Empty when
+   * nothing fits; throws StoreError `ambiguous-id` or `invalid-id`.
+   */
+  select(idOrPrefix: string): StoredBinary[] {
+    const exactPath = this.#byPath.get(idOrPrefix.replace(/^\.\//, ''));
+    if (exactPath !== undefined) return [exactPath];
+    const id = idOrPrefix.trim();
+    if (id.length < MIN_ID_CHARS) {
+      throw new StoreError('invalid-id', `${JSON.stringify(id)} is too short: give at least ${MIN_ID_CHARS} characters of an ID`);
+    }
+    const hex = id.toLowerCase().replaceAll('-', '');
+    const exact = this.#matching((candidate) => candidate === hex || candidate === id);
+    if (exact.length > 0) return this.#ofOneKey(id, exact);
+    return this.#ofOneKey(
+      id,
+      this.#matching((candidate) => candidate.startsWith(hex) || candidate.startsWith(id)),
+    );
+  }
+
+  /** Files of which `test` accepts an ID; failing that, those of which it accepts the content hash. */
+  #matching(test: (candidate: string) => boolean): StoredBinary[] {
+    const all = [...this.#byPath.values()];
+    const byId = all.filter(({ key, identity: { ids } }) =>
+      [key, ids.gnu, ids.go, ids.goDerivedGnu, ids.uuid, ids.pe].some((candidate) => candidate && test(candidate)),
+    );
+    if (byId.length > 0) return byId.flatMap(({ key, path }) => (key === '' ? [this.#byPath.get(path)!] : this.underKey(key)));
+    return all.filter(({ sha256, identity }) =>
+      [sha256, identity.ids.pclntabSha256].some((candidate) => candidate && test(candidate)),
+    );
+  }
+
+  #ofOneKey(id: string, found: readonly StoredBinary[]): StoredBinary[] {
+    const files = [...new Set(found)].sort(byRichness);
+    const names = new Map<string, string>();
+    for (const { key, name } of files) if (!names.has(key)) names.set(key, `${key} (${name})`);
+    if (names.size <= 1) return files;
+    const listed = [...names.values()].slice(0, NAMED_CANDIDATES).join(', ');
+    const more = names.size > NAMED_CANDIDATES ? ` and ${names.size - NAMED_CANDIDATES} more` : '';
+    throw new StoreError('ambiguous-id', `${id} fits ${names.size} binaries: ${listed}${more}; give more of the ID`);
+  }
+}
+
+/** Best first: no problem, then richness, then the one added last; the path makes it the same everywhere. */
+export function byRichness(a: StoredBinary, b: StoredBinary): number {
+  return (
+    Number(a.problem !== '') - Number(b.problem !== '') ||
+    richness(b.identity, b.debugOnly) - richness(a.identity, a.debugOnly) ||
+    compareText(b.addedAt, a.addedAt) ||
+    compareText(a.path, b.path)
+  );
+}
+
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function idsOf({ key, identity }: StoredBinary): string[] {
+  const ids = tellingIds(identity.ids);
+  const all = [
+    key && `key:${key}`,
+    ids.gnu && `gnu:${ids.gnu}`,
+    ids.go && `go:${ids.go}`,
+    ids.goDerivedGnu && `derived:${ids.goDerivedGnu}`,
+    ids.uuid && `uuid:${ids.uuid}`,
+    ids.pe && `pe:${ids.pe}`,
+    ids.pclntabSha256 && `pclntab:${ids.pclntabSha256}`,
+  ];
+  return all.filter((id) => id !== null && id !== '');
+}
+
+/** The query without what names nothing: shared IDs, text that is no ID. */
+function normalized(query: BinaryQuery): BinaryQuery {
+  const hex = (id: string | undefined): string | undefined => {
+    const plain = id?.trim().toLowerCase().replaceAll('-', '') ?? '';
+    return isTellingGnuId(plain) ? plain : undefined;
+  };
+  const hash = query.pclntabSha256?.toLowerCase();
+  return strip({
+    gnu: hex(query.gnu),
+    uuid: hex(query.uuid),
+    pe: hex(query.pe),
+    go: query.go !== undefined && isTellingGoId(query.go) ? query.go : undefined,
+    pclntabSha256: hash !== undefined && isHexId(hash) ? hash : undefined,
+  });
+}
+
+function strip(query: { [K in keyof BinaryQuery]: BinaryQuery[K] | undefined }): BinaryQuery {
+  return Object.fromEntries(Object.entries(query).filter(([, id]) => id !== undefined)) as BinaryQuery;
+}
+
+/** The IDs of a query that a path may claim, lower-case. */
+export function hexIdsOf(query: BinaryQuery): string[] {
+  const { gnu, uuid, pe } = normalized(query);
+  const ids = [gnu, gnu && withoutFirstByte(gnu), uuid, pe];
+  return ids.filter((id) => id !== undefined);
+}

@@ -1,0 +1,50 @@
+/** What a file is worth to the store: its identity, and whether it can name anything. */
+import { openObject } from '../object/open.ts';
+import type { ByteSource } from '../bytes/source.ts';
+import { identify } from '../match/identify.ts';
+import type { Identity } from '../match/identity.ts';
+
+export interface Examination {
+  readonly identity: Identity;
+  readonly debugOnly: boolean;
+}
+
+/** Throws FormatError, UnsupportedError or LimitError when the bytes are no object file that can be read. */
+export type Examine = (source: ByteSource) => Examination;
+
+export const examine: Examine = (source) => {
+  const object = openObject(source);
+  return { identity: identify(object), debugOnly: object.debugOnly };
+};
+
+/** Why a file is of no use, and what to do; "" when it is of use. */
+export function uselessness(identity: Identity): string {
+  if (identity.type === 'core') return 'it is a core dump; add the program that dumped it';
+  if (identity.type === 'rel') return 'it is not linked yet, its addresses mean nothing; add the program made from it';
+  const { pclntab, dwarf, symtab } = identity.symbols;
+  if (pclntab || dwarf || symtab) return '';
+  const damage = identity.problems.length > 0 ? ` (${identity.problems.join('; ')})` : '';
+  return `it holds no symbols: no Go tables, no DWARF, no symbol table${damage}; add the build as it was before it was stripped, or its debug file`;
+}
+
+/**
+ * True when the first bytes are those of an ELF, Mach-O or PE file. Cheap and generous: `openObject` has the last word.
+ * Needs at least 8 bytes.
+ */
+export function looksLikeObject(start: Uint8Array): boolean {
+  if (start.length < 8) return false;
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+  switch (view.getUint32(0)) {
+    case 0x7f454c46: // ELF
+    case 0xfeedface: // Mach-O, 32 and 64 bit, both byte orders
+    case 0xfeedfacf:
+    case 0xcefaedfe:
+    case 0xcffaedfe:
+    case 0xcafebabf: // fat, 64 bit
+      return true;
+    case 0xcafebabe: // fat: a number of architectures follows; in a Java class, a version from 45 on
+      return view.getUint32(4) < 45;
+    default:
+      return view.getUint16(0) === 0x4d5a; // MZ
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What is known of one stored file, kept as JSON beside it (files that were added) and in the snapshot (all files).
+ *
+ *   { "schema": 1, "name": "api", "addedAt": "2026-01-31T12:00:00.000Z", "sizeBytes": 1, "mtimeMs": 1.5,
+ *     "sha256": "…", "debugOnly": false, "identity": { … as match/identity.ts has it … } }
+ *
+ * `identity` and `debugOnly` hold for the file that has this size and modification time; name, time and hash are
+ * those of the day it was added. A schema of another number is as good as no facts: the file itself is read again.
+ */
+import * as v from 'valibot';
+import type { Identity } from '../match/identity.ts';
+
+/** To be raised whenever `identify` would say something else about the same bytes. */
+export const FACTS_SCHEMA = 1;
+
+export interface Facts {
+  readonly schema: typeof FACTS_SCHEMA;
+  readonly name: string;
+  readonly addedAt: string;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly sha256: string | null;
+  readonly debugOnly: boolean;
+  readonly identity: Identity;
+}
+
+const text = v.nullable(v.string());
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const identitySchema = v.object({
+  format: v.picklist(['elf', 'macho', 'pe']),
+  arch: v.string(),
+  type: v.picklist(['exec', 'dyn', 'rel', 'core', 'dsym', 'other']),
+  ids: v.object({ gnu: text, go: text, goDerivedGnu: text, uuid: text, pe: text, pclntabSha256: text }),
+  go: v.nullable(
+    v.object({
+      version: v.string(),
+      path: v.string(),
+      main: v.nullable(v.object({ path: v.string(), version: v.string() })),
+      settings: v.record(v.string(), v.string()),
+    }),
+  ),
+  symbols: v.object({
+    pclntab: v.nullable(v.object({ version: v.string(), functions: count })),
+    dwarf: v.nullable(v.object({ versions: v.array(count), units: count })),
+    symtab: v.nullable(v.object({ functions: count })),
+  }),
+  problems: v.array(v.string()),
+});
+
+const factsSchema = v.object({
+  schema: v.literal(FACTS_SCHEMA),
+  name: v.string(),
+  addedAt: v.pipe(v.string(), v.isoTimestamp()),
+  sizeBytes: count,
+  mtimeMs: v.number(),
+  sha256: v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
+  debugOnly: v.boolean(),
+  identity: identitySchema,
+});
+
+/** The facts in a JSON text; null when they are damaged or of another schema, which only means looking again. */
+export function parseFacts(json: string): Facts | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  return checkFacts(value);
+}
+
+export function checkFacts(value: unknown): Facts | null {
+  const result = v.safeParse(factsSchema, value, { abortEarly: true });
+  return result.success ? result.output : null;
+}
+
+export function formatFacts(facts: Facts): string {
+  return `${JSON.stringify(facts, null, 1)}\n`;
+}
+
+/** Larger is better to have: code with DWARF, DWARF alone, a symbol table, Go's pclntab alone; 0 names nothing. */
+export function richness(identity: Identity, debugOnly: boolean): number {
+  const { pclntab, dwarf, symtab } = identity.symbols;
+  const extras = (pclntab ? 2 : 0) + (symtab ? 1 : 0);
+  if (dwarf) return (debugOnly ? 30 : 40) + extras;
+  if (symtab) return 20 + extras;
+  return pclntab ? 10 : 0;
+}
+
+/** For files that cannot be read: nothing known. */
+export const BLANK_IDENTITY: Identity = {
+  format: 'elf',
+  arch: '',
+  type: 'other',
+  ids: { gnu: null, go: null, goDerivedGnu: null, uuid: null, pe: null, pclntabSha256: null },
+  go: null,
+  symbols: { pclntab: null, dwarf: null, symtab: null },
+  problems: [],
+};

@@ -1,0 +1,89 @@
+/** The archive of binaries, as the rest of resym sees it: a directory today, a bucket or a debuginfod server later. */
+import type { ByteSource } from '../bytes/source.ts';
+import type { Identity } from '../match/identity.ts';
+
+/** One file of the archive. Several may share a key: the full build, its stripped copy, its debug symbols alone. */
+export interface StoredBinary {
+  /** What it is filed under, lower-case hex: see layout.ts. */
+  readonly key: string;
+  /** Where it lies in the store, relative, control characters escaped. Names exactly one file. */
+  readonly path: string;
+  /** The program's name, as given when it was added; for files found in the directory, the best guess. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Of the content, hex. null for files found in the directory that were never hashed: `verify` does it. */
+  readonly sha256: string | null;
+  /** ISO 8601. For files found in the directory, their modification time. */
+  readonly addedAt: string;
+  readonly identity: Identity;
+  /** True when it has debug sections but no code: objcopy --only-keep-debug, eu-strip -f. */
+  readonly debugOnly: boolean;
+  /** Why `find` passes it over: damaged, unreadable, without symbols. "" when it is fine. */
+  readonly problem: string;
+}
+
+/** Any of the identities a profile or a person may know. Hex in either case, dashes in uuid allowed. */
+export interface BinaryQuery {
+  readonly gnu?: string;
+  readonly go?: string;
+  readonly uuid?: string;
+  readonly pe?: string;
+  readonly pclntabSha256?: string;
+}
+
+/** A stored file's bytes. They stay readable until `release`, whatever becomes of the file's name. */
+export interface OpenBinary {
+  readonly source: ByteSource;
+  /** Calling it again does nothing. */
+  release(): void;
+}
+
+export interface AddResult {
+  readonly binary: StoredBinary;
+  /** `replaced`: it now answers for its key in place of another file, which is kept beside it unless it was damaged. */
+  readonly outcome: 'added' | 'already-there' | 'replaced';
+  /** A sentence when there is more to say, else "". */
+  readonly note: string;
+}
+
+export interface VerifyResult {
+  readonly binary: StoredBinary;
+  readonly ok: boolean;
+  /** "" when ok. */
+  readonly problem: string;
+}
+
+export interface SymbolStore {
+  /**
+   * Usable binaries that match, best first: by GNU ID (UUID, PE ID), by Go ID, by a GNU ID derived from the Go ID, by
+   * pclntab; among equals the one that knows more. Empty for an ID that names nothing in particular ("redacted").
+   * Rejects with the system's error when the store cannot be read at all.
+   */
+  find(query: BinaryQuery): Promise<StoredBinary[]>;
+  /** Everything, the damaged too, by name and key. */
+  list(): Promise<StoredBinary[]>;
+  /**
+   * The best file under a key, any ID, a content hash or a path, or under a prefix of at least four characters of one.
+   * Rejects with StoreError `ambiguous-id` when the prefix fits several keys, `invalid-id` when it cannot be an ID.
+   */
+  get(idOrPrefix: string): Promise<StoredBinary | null>;
+  /** Rejects with FormatError when the file is no longer the one listed, with the system's error when it is gone. */
+  open(binary: StoredBinary): Promise<OpenBinary>;
+  /** Rejects with StoreError when the file cannot be of use, with the system's error when it cannot be copied. */
+  add(file: string, options?: { readonly name?: string }): Promise<AddResult>;
+  /** Deletes all files under one key, or the one file named by content hash or path, and says which. As `get` otherwise. */
+  remove(idOrPrefix: string): Promise<StoredBinary[]>;
+  /** Reads every file whole and compares it with what is recorded. Never rejects for one file's sake. */
+  verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]>;
+}
+
+/** What the store will not do, in a sentence that says what to do instead. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: 'ambiguous-id' | 'invalid-id' | 'not-an-object' | 'no-symbols' | 'no-store' | 'read-only' | 'changed';
+
+  constructor(code: StoreError['code'], message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
