@@ -38,7 +38,8 @@ export function fieldsOf(message: Uint8Array): Field[] {
     if (wire === 0) value = varint();
     else {
       const length = wire === 2 ? Number(varint()) : wire === 1 ? 8 : wire === 5 ? 4 : NaN;
-      if (!(at + length <= message.length)) throw new Error(`field at byte ${start}: wire type ${wire}, ${length} bytes`);
+      if (!(at + length <= message.length))
+        throw new Error(`field at byte ${start}: wire type ${wire}, ${length} bytes`);
       body = message.subarray(at, at + length);
       at += length;
     }

@@ -15,8 +15,11 @@ const COMMENT = 13;
 /** The first reason for Parca to refuse the profile (gzipped or not), or null. */
 export function parcaRefusal(profile: Uint8Array): string | null {
   const fields = fieldsOf(uncompressed(profile));
-  const records = (number: number) => fields.filter((field) => field.number === number).map(({ body }) => fieldsOf(body));
-  const strings = fields.filter(({ number }) => number === STRING_TABLE).map(({ body }) => Buffer.from(body).toString());
+  const records = (number: number) =>
+    fields.filter((field) => field.number === number).map(({ body }) => fieldsOf(body));
+  const strings = fields
+    .filter(({ number }) => number === STRING_TABLE)
+    .map(({ body }) => Buffer.from(body).toString());
   const kinds = { mapping: records(MAPPING), function: records(FUNCTION), location: records(LOCATION) };
 
   if (strings.length > 0 && strings[0] !== '') return 'the first string is not empty';
@@ -37,7 +40,8 @@ export function parcaRefusal(profile: Uint8Array): string | null {
   }
   const types = fields.filter(({ number }) => number === SAMPLE_TYPE).length;
   for (const sample of records(SAMPLE)) {
-    if (numbersOf(sample, 2).length !== types) return `a sample has ${numbersOf(sample, 2).length} values for ${types} types`;
+    if (numbersOf(sample, 2).length !== types)
+      return `a sample has ${numbersOf(sample, 2).length} values for ${types} types`;
     const wrong = numbersOf(sample, 1).find((id) => id === 0n || id > kinds.location.length);
     if (wrong !== undefined) return `a sample has location id ${wrong}`;
     for (const { body } of sample.filter(({ number }) => number === 3)) {

@@ -45,13 +45,19 @@ function isFlag({ number }: Field): boolean {
 }
 
 function assertMapping(what: string, old: Field[], now: Field[]): void {
-  assertSame(`${what}: mapping`, old.filter((field) => !isFlag(field)), now.filter((field) => !isFlag(field)));
+  assertSame(
+    `${what}: mapping`,
+    old.filter((field) => !isFlag(field)),
+    now.filter((field) => !isFlag(field)),
+  );
   for (let number = 7; number <= 10; number++) {
     const a = old.filter((field) => field.number === number);
     const b = now.filter((field) => field.number === number);
-    if (a.length > 0 && a[a.length - 1].value !== 0n) assert.notEqual(b.at(-1)?.value, 0n, `${what}: flag ${number} is gone`);
+    if (a.length > 0 && a[a.length - 1].value !== 0n)
+      assert.notEqual(b.at(-1)?.value, 0n, `${what}: flag ${number} is gone`);
     assert.ok(b.length <= Math.max(1, a.length), `${what}: flag ${number} is there ${b.length} times`);
-    if (b.length > 0) assert.ok(a.length > 0 || b[0].value === 1n, `${what}: flag ${number} was added without being set`);
+    if (b.length > 0)
+      assert.ok(a.length > 0 || b[0].value === 1n, `${what}: flag ${number} was added without being set`);
   }
 }
 

@@ -1,0 +1,31 @@
+/**
+ * How long a request to a target may take.
+ *
+ * pprof waits 1.5 times the `seconds` it asks for, or 60 s, and then 5 s; it cancels by itself, and that cancels the request to
+ * the target. What is allowed here is for clients without such a clock: a little less than pprof's own limit where no
+ * `seconds` is named, so that pprof shows the reason, and generous where it is: a service in trouble may need long to answer.
+ */
+
+export interface Patience {
+  /** Until the response begins and between two pieces of it, ms. */
+  readonly silenceMs: number;
+  /** For a whole profile, ms. What is only passed on has no such limit: a client may watch a trace for hours. */
+  readonly totalMs: number;
+}
+
+/** Without a `seconds` pprof waits 65 s. */
+const BASE_MS = 60_000;
+
+/** Until the last byte of a profile that has begun to arrive. */
+const TRANSFER_MS = 60_000;
+
+/** Longer than any profile that is meant. An hour of CPU profile is some 20 MB. */
+const MAX_SECONDS = 6 * 3600;
+
+/** @param query as in the URL, with or without "?" */
+export function patienceFor(query: string, baseMs: number = BASE_MS): Patience {
+  const asked = Number(new URLSearchParams(query).get('seconds') ?? 0);
+  const seconds = asked > 0 ? Math.min(asked, MAX_SECONDS) : 0;
+  const silenceMs = Math.ceil(1.5 * seconds * 1000) + baseMs;
+  return { silenceMs, totalMs: silenceMs + TRANSFER_MS };
+}

@@ -1,0 +1,103 @@
+/** From a file found in the directory to an entry of the catalog: recorded facts where they fit, else a look at the file. */
+import { join } from 'node:path';
+import { isParseError, messageOf } from '../errors.ts';
+import { type Examine, type Examination, looksLikeObject, uselessness } from './examine.ts';
+import { BLANK_IDENTITY, FACTS_SCHEMA, type Facts } from './facts.ts';
+import { FileSource } from './file.ts';
+import { hashFile } from './hash.ts';
+import { escapeControls, idInPath, keyFromContent, keyFromIds, nameFromPath, parseFilePath } from './layout.ts';
+import type { StoredBinary } from './store.ts';
+import type { FoundFile } from './tree.ts';
+
+/** A file of the directory with all that is known of it. */
+export interface Entry {
+  readonly file: FoundFile;
+  readonly binary: StoredBinary;
+}
+
+/** True when the facts describe the file as it is now. */
+export function factsFit(facts: Facts, file: { readonly sizeBytes: number; readonly mtimeMs: number }): boolean {
+  return facts.sizeBytes === file.sizeBytes && facts.mtimeMs === file.mtimeMs;
+}
+
+export function entryFromFacts(file: FoundFile, facts: Facts): Entry {
+  return entry(file, facts, facts, keyOf(file, facts.identity, facts.sha256));
+}
+
+/** An own file that is shorter or longer than the day it was added. */
+export function entryOfOtherSize(file: FoundFile, facts: Facts): Entry {
+  const problem = `damaged: ${file.sizeBytes} bytes, ${facts.sizeBytes} when it was added; add it again`;
+  return entry(file, facts, facts, keyOf(file, facts.identity, facts.sha256), problem);
+}
+
+/**
+ * Looks at a file. null when it is no object file or is gone. Never throws for what is in the file: damage is the
+ * entry's problem, and so is a defect of resym's own, which `onDefect` gets to see.
+ */
+export async function examineFile(
+  root: string,
+  file: FoundFile,
+  recorded: Facts | null,
+  examine: Examine,
+  onDefect: (error: unknown) => void,
+): Promise<Entry | null> {
+  const path = join(root, file.path);
+  let source: FileSource | null = null;
+  try {
+    source = FileSource.open(path);
+    if (!looksLikeObject(source.read(0, Math.min(source.size, 8)))) return null;
+    const found = examine(source);
+    const about = recorded ?? { name: nameFromPath(file.path, found.identity), addedAt: timeOf(file), sha256: null };
+    const sha256 = about.sha256 ?? (keyFromIds(found.identity.ids) === null ? (await hashFile(path)).sha256 : null);
+    return entry(file, { ...about, sha256 }, found, keyOf(file, found.identity, sha256));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    const isSystem = error instanceof Error && 'syscall' in error;
+    if (!isSystem && !isParseError(error)) onDefect(error);
+    return brokenEntry(file, recorded, `cannot be read: ${messageOf(error)}`);
+  } finally {
+    source?.close();
+  }
+}
+
+function brokenEntry(file: FoundFile, recorded: Facts | null, problem: string): Entry {
+  const about = recorded ?? { name: nameFromPath(file.path, null), addedAt: timeOf(file), sha256: null };
+  const found = recorded ?? { identity: BLANK_IDENTITY, debugOnly: false };
+  return entry(file, about, found, recorded ? keyOf(file, recorded.identity, recorded.sha256) : idInPath(file.path), problem);
+}
+
+function entry(
+  file: FoundFile,
+  about: Pick<Facts, 'name' | 'addedAt' | 'sha256'>,
+  found: Examination,
+  key: string,
+  problem = uselessness(found.identity),
+): Entry {
+  const { name, addedAt, sha256 } = about;
+  const { identity, debugOnly } = found;
+  const path = escapeControls(file.path);
+  return {
+    file,
+    binary: { key, path, name, sizeBytes: file.sizeBytes, sha256, addedAt, identity, debugOnly, problem },
+  };
+}
+
+/** What goes into the snapshot; null for what had better be looked at again. */
+export function factsOf({ file, binary }: Entry): Facts | null {
+  if (binary.problem !== '' && uselessness(binary.identity) !== binary.problem) return null;
+  const { name, addedAt, sha256, debugOnly, identity } = binary;
+  const { sizeBytes, mtimeMs } = file;
+  return { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, identity };
+}
+
+/** Our own files keep the key they are filed under; "" when nothing tells. */
+function keyOf(file: FoundFile, identity: Facts['identity'], sha256: string | null): string {
+  const filed = parseFilePath(file.path)?.key;
+  return filed ?? keyFromIds(identity.ids) ?? (sha256 === null ? '' : keyFromContent(sha256));
+}
+
+function timeOf({ mtimeMs }: FoundFile): string {
+  const time = new Date(mtimeMs);
+  return Number.isNaN(time.getTime()) ? new Date(0).toISOString() : time.toISOString();
+}
