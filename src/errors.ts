@@ -51,3 +51,8 @@ export function messageOf(error: unknown): string {
 export function isParseError(error: unknown): error is FormatError | UnsupportedError | LimitError {
   return error instanceof FormatError || error instanceof UnsupportedError || error instanceof LimitError;
 }
+
+/** True for what the operating system refuses: no such file, no permission, disk error. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}

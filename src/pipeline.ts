@@ -14,7 +14,7 @@
  * - Lookups yield to the event loop every few milliseconds: a server goes on serving while a profile is worked on.
  */
 import { Deadline, LATE } from './deadline.ts';
-import { isParseError, messageOf } from './errors.ts';
+import { isParseError, isSystemError, messageOf } from './errors.ts';
 import { weigh } from './match/evidence.ts';
 import { judge } from './match/verdict.ts';
 import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './profile/gzip.ts';
@@ -254,8 +254,7 @@ async function attempt<T>(promise: Promise<T>): Promise<T | Error> {
   try {
     return await promise;
   } catch (error) {
-    const isSystemError = error instanceof Error && 'syscall' in error;
-    if (isParseError(error) || isSystemError) return new Error(messageOf(error), { cause: error });
+    if (isParseError(error) || isSystemError(error)) return new Error(messageOf(error), { cause: error });
     throw error;
   }
 }

@@ -18,17 +18,18 @@ const ROWS = [
   ['gosym', 'dwarf'],
   ['symbolize', 'match'],
   ['store', 'rewrite'],
-  ['pipeline', 'workers', 'config'],
-  ['source', 'serve', 'capture', 'cli'],
+  ['config', 'deadline', 'pipeline', 'version', 'workers'],
+  ['source', 'serve', 'capture', 'demo', 'cli'],
 ];
 
 /** Imports within a row, each because one room is built out of the other. Nothing else crosses a row. */
 const WITHIN_ROW: Record<string, readonly string[]> = {
   bytes: ['errors'],
-  pipeline: ['workers'],
+  pipeline: ['deadline', 'workers'],
   serve: ['source', 'capture'],
   capture: ['source'],
-  cli: ['source', 'serve', 'capture'],
+  demo: ['serve', 'source'],
+  cli: ['source', 'serve', 'capture', 'demo'],
 };
 
 /** Rooms that touch no file, socket, clock or environment and never wait. */
@@ -56,6 +57,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   express: ['serve'],
   pino: ['serve', 'cli', 'capture', 'source', 'store'],
   commander: ['cli'],
+  tinyglobby: ['cli', 'store'],
 };
 
 /** Files allowed to be longer than MAX_LINES, with the reason. */
@@ -63,7 +65,9 @@ const LONG_FILES: Record<string, string> = {};
 const MAX_LINES = 400;
 
 /** Files allowed to wait although their room is pure. */
-const ASYNC_FILES: Record<string, string> = {};
+const ASYNC_FILES: Record<string, string> = {
+  'bytes/inflate.ts': 'a WebAssembly module can only be started asynchronously',
+};
 
 /** Far fewer files than src/ holds: what this guards against is a walk that sees nothing and passes. */
 const MIN_FILES = 15;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { MappingReport } from '../rewrite/report.ts';
-import { openEngine } from './engine.ts';
+import { openEngine } from '../open-engine.ts';
+import { existingStoreDir } from './archive.ts';
 import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
 
@@ -12,7 +13,7 @@ interface ExplainOptions {
 
 export async function explain(path: string, options: ExplainOptions): Promise<void> {
   const body = path === '-' ? await readStdin() : await readFile(path);
-  const engine = await openEngine(options.store);
+  const engine = await openEngine(existingStoreDir(options.store));
   const { report } = await engine.resymbolize(body, { pinned: options.binary ?? [] });
   if (options.json) {
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -20,14 +21,16 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
   }
   const { total, namedBefore, namedAfter } = report.locations;
   process.stdout.write(`${total} locations, ${namedBefore} named in the profile, ${namedAfter} with resym\n`);
-  for (const mapping of report.mappings) process.stdout.write(`\n${describe(mapping)}`);
+  const inUse = report.mappings.filter((mapping) => mapping.locations > 0);
+  for (const mapping of inUse) process.stdout.write(`\n${describe(mapping)}`);
+  const idle = report.mappings.length - inUse.length;
+  if (idle > 0) process.stdout.write(`\n${idle} other mappings have no locations in this profile\n`);
 }
 
-/** A mapping in a few lines; mappings without locations in one. */
+/** A mapping in a few lines. */
 function describe(mapping: MappingReport): string {
   const { id, file, buildId, binary, match, checked, agreed, locations, namedBefore, namedAfter, reason } = mapping;
   const title = `mapping ${id}: ${printable(file) || '(no file)'}${buildId ? ` (build ID ${printable(buildId)})` : ''}\n`;
-  if (locations === 0) return `${title}  no locations\n`;
   const used = binary === null ? '' : `  binary: ${printable(binary)}, found by ${match}\n`;
   const proof = checked === 0 ? '' : `  evidence: ${agreed} of ${checked} frames the profile names agree\n`;
   const names = `  locations: ${locations}, named ${namedBefore} before, ${namedAfter} after\n`;

@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { messageOf } from '../errors.ts';
+import { storeDir } from '../config.ts';
+import { DirectoryStore } from '../store/directory.ts';
 import { scanForBinaries } from '../store/scan.ts';
 import type { AddResult, StoredBinary, SymbolStore } from '../store/store.ts';
-import { openStore } from './engine.ts';
+import { existingStoreDir } from './archive.ts';
 import { printable, printFields, printTable } from './fields.ts';
 import { identityFields } from './inspect.ts';
 import { UsageError } from './usage.ts';
@@ -13,13 +15,13 @@ interface StoreOptions {
 }
 
 async function existingStore(options: StoreOptions): Promise<SymbolStore> {
-  const store = await openStore(options.store);
-  if (store === null) throw new UsageError('there is no archive yet; make one with: resym store add FILE');
-  return store;
+  const dir = existingStoreDir(options.store);
+  if (dir === null) throw new UsageError('there is no archive yet; make one with: resym store add FILE');
+  return DirectoryStore.open(dir);
 }
 
 export async function add(paths: readonly string[], options: StoreOptions): Promise<void> {
-  const store = (await openStore(options.store, true))!;
+  const store = await DirectoryStore.open(storeDir(options.store, process.env), { create: true });
   const results: AddResult[] = [];
   for (const path of paths) {
     for await (const file of filesIn(path)) {

@@ -1,11 +1,11 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import { isParseError, messageOf } from '../errors.ts';
-import type { ResymResult } from '../pipeline.ts';
-import type { ProfileReport } from '../rewrite/report.ts';
-import { openEngine } from './engine.ts';
+import { symbolizeAll } from '../workers/batch.ts';
+import { attempt, type Entry, type Job, writeWhole } from '../workers/profile-file.ts';
+import { openEngine } from '../open-engine.ts';
+import { existingStoreDir } from './archive.ts';
 import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
 import { UsageError } from './usage.ts';
@@ -18,56 +18,50 @@ interface SymbolizeOptions {
   readonly report?: string;
 }
 
-/** A profile to work on. */
-interface Job {
-  /** Path, or "-" for stdin. */
-  readonly input: string;
-  /** Path, or "-" for stdout. */
-  readonly output: string;
-}
-
-interface Entry extends Partial<ProfileReport> {
-  readonly input: string;
-  readonly output: string | null;
-  readonly status: ResymResult['status'] | 'failed';
-  readonly error: string | null;
-}
-
 /** Where files are looked for in a directory given as input. */
 const PROFILE_FILES = ['**/*.pb.gz', '**/*.pb', '**/*.pprof', '**/*.prof', '**/*.pprof.gz'];
 
 export async function symbolize(inputs: readonly string[], options: SymbolizeOptions): Promise<void> {
   const jobs = await plan(inputs, options.output);
-  const engine = await openEngine(options.store);
+  const threads = parseJobs(options.jobs);
   const pinned = options.binary ?? [];
   for (const path of pinned) {
     if (!(await stat(path).catch(() => null))?.isFile()) throw new UsageError(`--binary ${path}: no such file`);
   }
-  const entries = new Array<Entry>(jobs.length);
-  const queue = jobs.entries();
-  const worker = async (): Promise<void> => {
-    for (const [i, job] of queue) {
-      entries[i] = await run(job, async (body) => engine.resymbolize(body, { pinned }));
-      say(entries[i], jobs.length);
-    }
-  };
-  const parallel = Math.min(jobs.length, parseJobs(options.jobs));
-  await Promise.all(Array.from({ length: parallel }, worker));
+  const storeDir = existingStoreDir(options.store);
+  const onDone = (entry: Entry): void => say(entry, jobs.length);
+  const entries = jobs.some(({ input, output }) => input === '-' || output === '-')
+    ? await throughPipes(jobs, storeDir, pinned, onDone)
+    : await symbolizeAll(jobs, () => openEngine(storeDir), { threads, storeDir, pinned, onDone });
   if (entries.some((entry) => entry.status === 'failed')) process.exitCode = 1;
   if (options.report !== undefined) await writeReport(options.report, entries);
 }
 
-async function run(job: Job, resymbolize: (body: Uint8Array) => Promise<ResymResult>): Promise<Entry> {
-  const { input } = job;
-  try {
-    const body = input === '-' ? await readStdin() : await readFile(input);
-    const { status, body: out, report } = await resymbolize(body);
-    await write(job.output, out);
-    return { input, output: job.output, status, error: null, ...report };
-  } catch (error) {
-    if (!isParseError(error) && !(error instanceof Error && 'syscall' in error)) throw error;
-    return { input, output: null, status: 'failed', error: messageOf(error) };
+/** stdin and stdout belong to this thread. */
+async function throughPipes(
+  jobs: readonly Job[],
+  storeDir: string | null,
+  pinned: readonly string[],
+  onDone: (entry: Entry) => void,
+): Promise<Entry[]> {
+  const engine = await openEngine(storeDir);
+  const entries: Entry[] = [];
+  for (const job of jobs) {
+    const entry = await attempt(job, async () => {
+      const body = job.input === '-' ? await readStdin() : await readFile(job.input);
+      const result = await engine.resymbolize(body, { pinned });
+      if (job.output === '-') await writeStdout(result.body);
+      else await writeWhole(job.output, result.body);
+      return result;
+    });
+    onDone(entry);
+    entries.push(entry);
   }
+  return entries;
+}
+
+function writeStdout(body: Uint8Array): Promise<void> {
+  return new Promise((done, failed) => process.stdout.write(body, (error) => (error ? failed(error) : done())));
 }
 
 /** Pairs inputs with outputs. Throws UsageError when they cannot be paired. */
@@ -120,23 +114,6 @@ function globRoot(pattern: string): string {
 
 async function looksLikeDirectory(path: string): Promise<boolean> {
   return path.endsWith('/') || ((await stat(path).catch(() => null))?.isDirectory() ?? false);
-}
-
-/** Whole or not at all: the file appears under its name only when it is complete. */
-async function write(path: string, body: Uint8Array): Promise<void> {
-  if (path === '-') {
-    await new Promise<void>((done, failed) => process.stdout.write(body, (error) => (error ? failed(error) : done())));
-    return;
-  }
-  await mkdir(dirname(path), { recursive: true });
-  const part = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
-  try {
-    await writeFile(part, body);
-    await rename(part, path);
-  } catch (error) {
-    await rm(part, { force: true });
-    throw error;
-  }
 }
 
 function say(entry: Entry, total: number): void {

@@ -1,9 +1,9 @@
 /**
- * Functions of a .gopclntab, decoded on demand into rows.
+ * Functions of a .gopclntab, one at a time: `enter` one, then ask for the line, file number and inline index `at` an offset.
  *
- * A row is a range of addresses with one answer: line, file number and inline index, merged from the function's three pc-value
- * tables. Decoding costs about 10 ns a pair; most lookups fall into functions already decoded, so rows are kept, in one
- * typed array for all functions:
+ * A function met for the first time is read in place: its three pc-value streams are followed up to the offset. Met again, it is
+ * decoded into rows and kept, since profiles come back to the same functions. A row is a range of addresses with one answer,
+ * merged from the three tables; all functions' rows share one typed array:
  *
  *     HEADER ints: row count, name offset, start line, funcID, compilation unit, inline tree (high, low), has a line table
  *     then per row: end (bytes from the entry, exclusive), line, file number, inline index; -1 where there is none
@@ -13,179 +13,217 @@
 import { FormatError } from '../errors.ts';
 import { PCDATA_INL_TREE_INDEX, type PclntabHeader } from './layout.ts';
 import type { PagedBytes } from './paged-bytes.ts';
-import { PcValues } from './pc-values.ts';
+import { type PcRange, PcValues, valueAt } from './pc-values.ts';
 
 const HEADER = 8;
 const ROW = 4;
-/** Ints kept: 16 MiB, the rows of some 20,000 functions of usual size. */
+/** Ints kept: 16 MiB, the rows of some 10,000 functions of usual size. */
 const MAX_KEPT = 4 << 20;
 const FIRST_KEPT = 1 << 14;
 /** The compilation unit of functions that have none (C code linked internally). */
 const NO_UNIT = 0xffffffff;
 
-/** What the rows of one function are read from; a position from `FunctionRows.load`. */
 export class FunctionRows {
+  // The function entered last.
+  nameOffset = 0;
+  /** 1-based; 0 when the release has none. */
+  startLine = 0;
+  funcId = 0;
+  /** First entry of its compilation unit in the cu table; -1 none. */
+  unit = -1;
+  /** As `treeOf` said; -1 none. */
+  inlineTree = -1;
+  hasLines = false;
+
+  // The answer of `at`.
+  /** 1-based; below 0 there is none. */
+  line = -1;
+  fileNumber = -1;
+  inlineIndex = -1;
+  /** The answer holds for offsets in [start, end). */
+  start = 0;
+  end = 0;
+
   readonly #table: PagedBytes;
   readonly #header: PclntabHeader;
+  readonly #treeOf: (record: FunctionRecord) => number;
+  #size = 0;
+  /** Of the function's rows, -1 while it has none; then the offsets of its streams count, 0 = no such table. */
+  #position = -1;
+  #lineTable = 0;
+  #fileTable = 0;
+  #inlineTable = 0;
+
+  /** One bit a function: it was entered before. */
+  readonly #met: Uint8Array;
+  readonly #positions = new Map<number, number>();
   #kept = new Int32Array(FIRST_KEPT);
   #used = 0;
-  readonly #positions = new Map<number, number>();
   readonly #lines = new PcValues();
   readonly #files = new PcValues();
   readonly #inlines = new PcValues();
-  /** Says where a function's inline tree is: see `load`. */
-  readonly #treeOf: (record: FunctionRecord) => number;
+  readonly #range: PcRange = { value: -1, start: 0, end: 0 };
 
   /** `treeOf` gives a function's inline tree as an offset in whatever holds the trees; -1 none. */
   constructor(table: PagedBytes, header: PclntabHeader, treeOf: (record: FunctionRecord) => number) {
     this.#table = table;
     this.#header = header;
     this.#treeOf = treeOf;
+    this.#met = new Uint8Array((header.functionCount + 7) >>> 3);
   }
 
   get heldBytes(): number {
-    return this.#kept.byteLength;
+    return this.#kept.byteLength + this.#met.byteLength;
   }
 
   /**
-   * Position of the rows of function number `index`, whose record is at `recordOffset` of the table and which has `size` bytes
-   * of code. Valid until the next call. Throws FormatError and LimitError.
+   * Turns to function number `index`, whose record is at `recordOffset` of the table and which has `size` bytes of code.
+   * Throws FormatError and LimitError.
    */
-  load(index: number, recordOffset: number, size: number): number {
-    return this.#positions.get(index) ?? this.#decode(index, recordOffset, size);
+  enter(index: number, recordOffset: number, size: number): void {
+    const position = this.#positions.get(index);
+    if (position !== undefined) {
+      const kept = this.#kept;
+      this.nameOffset = kept[position + 1] >>> 0;
+      this.startLine = kept[position + 2];
+      this.funcId = kept[position + 3];
+      this.unit = kept[position + 4] === -1 ? -1 : kept[position + 4] >>> 0;
+      this.inlineTree = kept[position + 5] * 0x100000000 + (kept[position + 6] >>> 0);
+      this.hasLines = kept[position + 7] === 1;
+      this.#position = position;
+      this.#size = size;
+      return;
+    }
+    if (!(size > 0 && size <= 0x7fffffff)) {
+      throw new FormatError(this.#table.section, recordOffset, `a function of ${size} bytes`);
+    }
+    const record = readRecord(this.#table, this.#header, recordOffset);
+    this.nameOffset = record.name;
+    this.startLine = record.startLine;
+    this.funcId = record.funcId;
+    this.unit = record.unit === NO_UNIT ? -1 : record.unit;
+    this.inlineTree = record.pcdataCount > PCDATA_INL_TREE_INDEX ? this.#treeOf(record) : -1;
+    this.hasLines = record.pcln !== 0;
+    this.#position = -1;
+    this.#size = size;
+    this.#lineTable = record.pcln;
+    this.#fileTable = record.pcfile;
+    this.#inlineTable = this.inlineTree < 0 ? 0 : this.#table.u32(record.pcdata + 4 * PCDATA_INL_TREE_INDEX);
+    const bit = 1 << (index & 7);
+    if ((this.#met[index >>> 3] & bit) !== 0) this.#decode(index);
+    else this.#met[index >>> 3] |= bit;
   }
 
-  nameOffset(position: number): number {
-    return this.#kept[position + 1] >>> 0;
-  }
-
-  /** 0 when the release has none. */
-  startLine(position: number): number {
-    return this.#kept[position + 2];
-  }
-
-  funcId(position: number): number {
-    return this.#kept[position + 3];
-  }
-
-  /** First entry of the unit in the cu table, -1 none. */
-  unit(position: number): number {
-    const unit = this.#kept[position + 4] >>> 0;
-    return unit === NO_UNIT ? -1 : unit;
-  }
-
-  /** As `treeOf` said. */
-  inlineTree(position: number): number {
-    return this.#kept[position + 5] * 0x100000000 + (this.#kept[position + 6] >>> 0);
-  }
-
-  hasLines(position: number): boolean {
-    return this.#kept[position + 7] === 1;
-  }
-
-  /** The row that holds `offset` (bytes from the entry, inside the function): an index for the accessors below. */
-  rowAt(position: number, offset: number): number {
+  /** Sets line, fileNumber, inlineIndex and the range they hold for. `offset` is in the function, bytes from its entry. */
+  at(offset: number): void {
+    if (this.#position < 0) {
+      const range = this.#range;
+      this.start = 0;
+      this.end = this.#size;
+      this.#follow(this.#lineTable, offset);
+      this.line = range.value;
+      this.#follow(this.#fileTable, offset);
+      this.fileNumber = range.value;
+      this.#follow(this.#inlineTable, offset);
+      this.inlineIndex = range.value;
+      return;
+    }
     const kept = this.#kept;
+    const rows = this.#position + HEADER;
     let low = 0;
-    let high = kept[position] - 1;
-    const rows = position + HEADER;
+    let high = kept[this.#position] - 1;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (kept[rows + middle * ROW] <= offset) low = middle + 1;
       else high = middle;
     }
-    return rows + low * ROW;
+    const row = rows + low * ROW;
+    this.start = low === 0 ? 0 : kept[row - ROW];
+    this.end = kept[row];
+    this.line = kept[row + 1];
+    this.fileNumber = kept[row + 2];
+    this.inlineIndex = kept[row + 3];
   }
 
-  rowStart(position: number, row: number): number {
-    return row === position + HEADER ? 0 : this.#kept[row - ROW];
-  }
-
-  rowEnd(row: number): number {
-    return this.#kept[row];
-  }
-
-  line(row: number): number {
-    return this.#kept[row + 1];
-  }
-
-  fileNumber(row: number): number {
-    return this.#kept[row + 2];
-  }
-
-  inlineIndex(row: number): number {
-    return this.#kept[row + 3];
-  }
-
-  #decode(index: number, recordOffset: number, size: number): number {
-    if (!(size > 0 && size <= 0x7fffffff)) {
-      throw new FormatError(this.#table.section, recordOffset, `a function of ${size} bytes`);
+  /** The value of one stream in `#range`; narrows start and end to where it holds. */
+  #follow(stream: number, offset: number): void {
+    const range = this.#range;
+    if (stream === 0) {
+      range.value = -1;
+      return;
     }
-    const record = readRecord(this.#table, this.#header, recordOffset);
-    this.#values(this.#lines, record.pcln, size);
-    this.#values(this.#files, record.pcfile, size);
-    const tree = record.pcdataCount > PCDATA_INL_TREE_INDEX ? this.#treeOf(record) : -1;
-    const inlineTable = tree < 0 ? 0 : this.#table.u32(record.pcdata + 4 * PCDATA_INL_TREE_INDEX);
-    this.#values(this.#inlines, inlineTable, size);
+    const { quantum, layout, pctab, pcln } = this.#header;
+    const base = layout.separateTables ? pctab : 0;
+    const limit = layout.separateTables ? pcln : this.#table.length;
+    valueAt(range, this.#table, base + stream, limit, quantum, this.#size, offset);
+    if (range.start > this.start) this.start = range.start;
+    if (range.end < this.end) this.end = range.end;
+  }
 
+  /** Makes rows of the function just entered. */
+  #decode(index: number): void {
+    this.#decodeStream(this.#lines, this.#lineTable);
+    this.#decodeStream(this.#files, this.#fileTable);
+    this.#decodeStream(this.#inlines, this.#inlineTable);
     const most = this.#lines.count + this.#files.count + this.#inlines.count + 1;
     const position = this.#reserve(HEADER + most * ROW);
     const kept = this.#kept;
-    const rows = this.#merge(kept, position + HEADER, size);
+    const rows = this.#merge(kept, position + HEADER);
     kept[position] = rows;
-    kept[position + 1] = record.name;
-    kept[position + 2] = record.startLine;
-    kept[position + 3] = record.funcId;
-    kept[position + 4] = record.unit | 0;
-    kept[position + 5] = Math.floor(tree / 0x100000000);
-    kept[position + 6] = tree | 0;
-    kept[position + 7] = record.pcln === 0 ? 0 : 1;
+    kept[position + 1] = this.nameOffset;
+    kept[position + 2] = this.startLine;
+    kept[position + 3] = this.funcId;
+    kept[position + 4] = this.unit; // -1 and NO_UNIT are the same 32 bits
+    kept[position + 5] = Math.floor(this.inlineTree / 0x100000000);
+    kept[position + 6] = this.inlineTree;
+    kept[position + 7] = this.hasLines ? 1 : 0;
     this.#used = position + HEADER + rows * ROW;
     this.#positions.set(index, position);
-    return position;
+    this.#position = position;
   }
 
-  /** Offset 0 is "no table". */
-  #values(into: PcValues, offset: number, size: number): void {
+  #decodeStream(into: PcValues, stream: number): void {
     into.clear();
-    if (offset === 0) return;
-    const { separateTables } = this.#header.layout;
-    const start = separateTables ? this.#header.pctab : 0;
-    const limit = separateTables ? this.#header.pcln : this.#table.length;
-    into.decode(this.#table, start + offset, limit, this.#header.quantum, size);
+    if (stream === 0) return;
+    const { quantum, layout, pctab, pcln } = this.#header;
+    const base = layout.separateTables ? pctab : 0;
+    const limit = layout.separateTables ? pcln : this.#table.length;
+    into.decode(this.#table, base + stream, limit, quantum, this.#size);
   }
 
-  /** Writes the rows at `at` and returns how many; the last one ends at `size`. */
-  #merge(kept: Int32Array, at: number, size: number): number {
-    const lines = this.#lines;
-    const files = this.#files;
-    const inlines = this.#inlines;
+  /** Writes the rows at `at` and returns how many; the last one ends at the function's end. */
+  #merge(kept: Int32Array, at: number): number {
+    const { ends: lineEnds, values: lines, count: lineCount } = this.#lines;
+    const { ends: fileEnds, values: files, count: fileCount } = this.#files;
+    const { ends: inlineEnds, values: inlines, count: inlineCount } = this.#inlines;
+    const size = this.#size;
     let [l, f, t, rows, reached] = [0, 0, 0, 0, 0];
     while (reached < size) {
       // Ranges may be empty: the value that counts is that of the first range ending after `reached`.
-      while (l < lines.count && lines.ends[l] <= reached) l++;
-      while (f < files.count && files.ends[f] <= reached) f++;
-      while (t < inlines.count && inlines.ends[t] <= reached) t++;
-      let end = size;
-      if (l < lines.count) end = Math.min(end, lines.ends[l]);
-      if (f < files.count) end = Math.min(end, files.ends[f]);
-      if (t < inlines.count) end = Math.min(end, inlines.ends[t]);
-      kept[at] = end;
-      kept[at + 1] = l < lines.count ? lines.values[l] : -1;
-      kept[at + 2] = f < files.count ? files.values[f] : -1;
-      kept[at + 3] = t < inlines.count ? inlines.values[t] : -1;
+      while (l < lineCount && lineEnds[l] <= reached) l++;
+      while (f < fileCount && fileEnds[f] <= reached) f++;
+      while (t < inlineCount && inlineEnds[t] <= reached) t++;
+      reached = size;
+      if (l < lineCount && lineEnds[l] < reached) reached = lineEnds[l];
+      if (f < fileCount && fileEnds[f] < reached) reached = fileEnds[f];
+      if (t < inlineCount && inlineEnds[t] < reached) reached = inlineEnds[t];
+      kept[at] = reached;
+      kept[at + 1] = l < lineCount ? lines[l] : -1;
+      kept[at + 2] = f < fileCount ? files[f] : -1;
+      kept[at + 3] = t < inlineCount ? inlines[t] : -1;
       at += ROW;
       rows++;
-      reached = end;
     }
     return rows;
   }
 
+  /** Room for `ints` more; returns where. */
   #reserve(ints: number): number {
-    if (this.#used + ints <= this.#kept.length) return this.#used;
-    let length = this.#kept.length;
-    while (length < this.#used + ints && length < MAX_KEPT) length *= 2;
-    if (this.#used + ints <= length) {
+    const needed = this.#used + ints;
+    if (needed <= this.#kept.length) return this.#used;
+    if (needed <= MAX_KEPT) {
+      let length = this.#kept.length;
+      while (length < needed) length *= 2;
       const larger = new Int32Array(length);
       larger.set(this.#kept.subarray(0, this.#used));
       this.#kept = larger;
@@ -193,26 +231,22 @@ export class FunctionRows {
     }
     this.#positions.clear();
     this.#used = 0;
-    // Back to the usual size after one function that needed more.
-    if (length < ints || length > MAX_KEPT) this.#kept = new Int32Array(Math.max(ints, MAX_KEPT));
-    else if (length !== this.#kept.length) this.#kept = new Int32Array(length);
+    // One function may need more than the usual room; the next time, it is given back.
+    if (ints > this.#kept.length || this.#kept.length > MAX_KEPT) this.#kept = new Int32Array(Math.max(ints, MAX_KEPT));
     return 0;
   }
 }
 
 /** The fields of a function record that are of use here. */
 export interface FunctionRecord {
-  /** Of the record, from the header. */
-  readonly offset: number;
-  /** First field, as it is: an address up to Go 1.17, an offset from the text base after that; relocated in PIE. */
-  readonly entry: number;
   readonly name: number;
   readonly pcfile: number;
   readonly pcln: number;
+  /** ~0 = none. */
   readonly unit: number;
   readonly startLine: number;
   readonly funcId: number;
-  /** Offset of the pcdata array, from the header, and its length. */
+  /** Offset of the pcdata array in the table, and its length. */
   readonly pcdata: number;
   readonly pcdataCount: number;
   readonly funcdata: number;
@@ -245,25 +279,14 @@ export function readRecord(table: PagedBytes, header: PclntabHeader, offset: num
   const funcdataCount = table.u8(at + 3);
   const pcdata = at + 4;
   let funcdata = pcdata + 4 * pcdataCount;
-  if (layout.absoluteEntries && funcdataCount > 0)
-    funcdata += (pointerSize - ((funcdata - offset) % pointerSize)) % pointerSize;
+  // Pointers are aligned in memory, and so is the table.
+  if (layout.absoluteEntries && funcdataCount > 0) funcdata = Math.ceil(funcdata / pointerSize) * pointerSize;
   const end = funcdata + funcdataCount * (layout.absoluteEntries ? pointerSize : 4);
   if (end > table.length) {
     throw new FormatError(table.section, offset, `a function record of ${end - offset} bytes at the end of the table`);
   }
-  return {
-    offset,
-    entry: table.word(offset, header.fieldSize),
-    name: table.u32(field),
-    pcfile: table.u32(field + 16),
-    pcln: table.u32(field + 20),
-    unit,
-    startLine,
-    funcId,
-    pcdata,
-    pcdataCount,
-    funcdata,
-    funcdataCount,
-    end,
-  };
+  const name = table.u32(field);
+  const pcfile = table.u32(field + 16);
+  const pcln = table.u32(field + 20);
+  return { name, pcfile, pcln, unit, startLine, funcId, pcdata, pcdataCount, funcdata, funcdataCount, end };
 }

@@ -166,7 +166,7 @@ export class PagedBytes {
     const start = number * PAGE_BYTES;
     const length = Math.min(PAGE_BYTES, this.length - start);
     // A copy: the source's answer may be a view that keeps a larger block alive.
-    const bytes = Uint8Array.from(this.#source.read(this.#fileOffset + start, length));
+    const bytes = new Uint8Array(this.#source.read(this.#fileOffset + start, length));
     const page: Page = { bytes, view: viewOf(bytes), start, used: true };
     this.#pages![number] = page;
     if (this.#held.length < this.#maxHeld) this.#held.push(number);

@@ -12,8 +12,8 @@
 import { FormatError, LimitError } from '../errors.ts';
 import type { PagedBytes } from './paged-bytes.ts';
 
-/** Pairs in one table. The largest generated init functions have some 100,000; a hostile stream must not run for seconds. */
-const MAX_PAIRS = 1 << 20;
+/** Room for pairs of one table. The largest generated init functions have some 100,000; a hostile stream must not run for seconds. */
+const MAX_PAIRS = 1 << 21;
 
 /** One decoded table, reused from function to function: `values[i]` holds from `ends[i - 1]` (0) up to `ends[i]`. */
 export class PcValues {
@@ -36,76 +36,128 @@ export class PcValues {
     if (!(offset < limit && limit <= table.length)) {
       throw new FormatError(table.section, offset, 'pc-value table outside its region');
     }
+    // Everything in locals: this loop is most of what a first lookup costs.
+    let { ends, values } = this;
+    let count = 0;
     let at = table.seek(offset);
     let bytes = table.bytes;
-    let left = limit - table.base; // index in `bytes` that must not be read, may lie past the window
+    // Up to here two bytes can be read from the window, inside the region.
+    let careful = Math.min(bytes.length, limit - table.base) - 2;
     let value = -1;
     let pc = 0;
-    for (let first = true; ; first = false) {
-      if (at + 10 > bytes.length || at + 10 > left) {
-        // Near the end of the window or the region: make sure a whole pair (two varints of up to 5 bytes) can be read.
-        const position = table.base + at;
-        if (position >= limit) throw new FormatError(table.section, offset, 'pc-value table without end');
-        const pair = slowPair(table, position, limit, first);
-        if (pair.length === 0) return;
-        value = (value + unzigzag(pair.value)) | 0;
-        pc += pair.pc * quantum;
-        at = table.seek(Math.min(position + pair.length, table.length - 1));
-        bytes = table.bytes;
-        left = limit - table.base;
-        if (position + pair.length >= table.length) at = bytes.length;
+    for (;;) {
+      let delta: number;
+      let step: number;
+      // Nearly all pairs are two bytes below 0x80.
+      if (at <= careful && (delta = bytes[at]) < 0x80 && (step = bytes[at + 1]) < 0x80) {
+        if (delta === 0 && count > 0) break;
+        at += 2;
       } else {
-        let byte = bytes[at++];
-        if (byte === 0 && !first) return;
-        let delta = byte & 0x7f;
-        for (let shift = 7; byte >= 0x80; shift += 7) {
-          if (shift > 28) throw new FormatError(table.section, offset, 'pc-value delta longer than 5 bytes');
-          byte = bytes[at++]!;
-          delta |= (byte & 0x7f) << shift;
-        }
-        value = (value + unzigzag(delta >>> 0)) | 0;
-        byte = bytes[at++]!;
-        let step = byte & 0x7f;
-        for (let shift = 7; byte >= 0x80; shift += 7) {
-          if (shift > 28) throw new FormatError(table.section, offset, 'pc-value delta longer than 5 bytes');
-          byte = bytes[at++]!;
-          step |= (byte & 0x7f) << shift;
-        }
-        pc += (step >>> 0) * quantum;
+        const position = table.base + at;
+        const pair = slowPair(table, position, limit, count === 0);
+        if (pair === null) break;
+        ({ delta, step } = pair);
+        const next = position + pair.length;
+        at = next < table.length ? table.seek(next) : next - table.base;
+        bytes = table.bytes;
+        careful = Math.min(bytes.length, limit - table.base) - 2;
       }
-      if (this.count === this.ends.length) this.#grow(offset, table.section);
-      this.ends[this.count] = Math.min(pc, size);
-      this.values[this.count] = value;
-      this.count++;
-      if (pc >= size) return;
+      value = (value + (delta & 1 ? ~(delta >>> 1) : delta >>> 1)) | 0;
+      pc += step * quantum;
+      if (count === ends.length) {
+        this.#grow(offset, table.section);
+        ({ ends, values } = this);
+      }
+      ends[count] = pc < size ? pc : size;
+      values[count] = value;
+      count++;
+      if (pc >= size) break;
     }
+    this.count = count;
   }
 
   #grow(offset: number, section: string): void {
-    if (this.count >= MAX_PAIRS) {
-      throw new LimitError(`${section}+0x${offset.toString(16)}: a pc-value table of more than ${MAX_PAIRS} pairs`);
+    const length = this.ends.length * 2;
+    if (length > MAX_PAIRS) {
+      throw new LimitError(`${section}+0x${offset.toString(16)}: a pc-value table of more than ${MAX_PAIRS / 2} pairs`);
     }
-    const ends = new Int32Array(this.count * 2);
+    const ends = new Int32Array(length);
     ends.set(this.ends);
     this.ends = ends;
-    const values = new Int32Array(this.count * 2);
+    const values = new Int32Array(length);
     values.set(this.values);
     this.values = values;
   }
 }
 
-/** Odd values are negative. */
-function unzigzag(delta: number): number {
-  return delta & 1 ? ~(delta >>> 1) : delta >>> 1;
+/** The answer of `valueAt`: a value and the range it holds for, bytes from the entry. */
+export interface PcRange {
+  value: number;
+  start: number;
+  end: number;
 }
 
-/** One pair, byte by byte across windows. `length` 0: the end of the stream. */
+/**
+ * The value at `target` (bytes from the entry, below `size`) without decoding more of the stream than what is before it; -1 past
+ * the last pair. Written into `into`. Arguments and errors as for `PcValues.decode`.
+ */
+export function valueAt(
+  into: PcRange,
+  table: PagedBytes,
+  offset: number,
+  limit: number,
+  quantum: number,
+  size: number,
+  target: number,
+): void {
+  if (!(offset < limit && limit <= table.length)) {
+    throw new FormatError(table.section, offset, 'pc-value table outside its region');
+  }
+  let at = table.seek(offset);
+  let bytes = table.bytes;
+  let careful = Math.min(bytes.length, limit - table.base) - 2;
+  let value = -1;
+  let pc = 0;
+  let before = 0;
+  for (let first = true; ; first = false) {
+    let delta: number;
+    let step: number;
+    // Nearly all pairs are two bytes below 0x80.
+    if (at <= careful && (delta = bytes[at]) < 0x80 && (step = bytes[at + 1]) < 0x80) {
+      if (delta === 0 && !first) break;
+      at += 2;
+    } else {
+      const position = table.base + at;
+      const pair = slowPair(table, position, limit, first);
+      if (pair === null) break;
+      ({ delta, step } = pair);
+      const next = position + pair.length;
+      at = next < table.length ? table.seek(next) : next - table.base;
+      bytes = table.bytes;
+      careful = Math.min(bytes.length, limit - table.base) - 2;
+    }
+    value = (value + (delta & 1 ? ~(delta >>> 1) : delta >>> 1)) | 0;
+    before = pc;
+    pc += step * quantum;
+    if (pc > target) {
+      into.value = value;
+      into.start = before;
+      into.end = Math.min(pc, size);
+      return;
+    }
+  }
+  into.value = -1;
+  into.start = pc;
+  into.end = size;
+}
+
+/** One pair, byte by byte, across windows and up to `limit`; null at the end of the stream. */
 function slowPair(
   table: PagedBytes,
   offset: number,
   limit: number,
   first: boolean,
-): { length: number; value: number; pc: number } {
+): { length: number; delta: number; step: number } | null {
   let next = offset;
   const uvarint = (): number => {
     let value = 0;
@@ -117,8 +169,8 @@ function slowPair(
     }
     throw new FormatError(table.section, offset, 'pc-value delta longer than 5 bytes');
   };
-  if (!first && table.u8(offset) === 0) return { length: 0, value: 0, pc: 0 };
-  const value = uvarint();
-  const pc = uvarint();
-  return { length: next - offset, value, pc };
+  if (!first && offset < limit && table.u8(offset) === 0) return null;
+  const delta = uvarint();
+  const step = uvarint();
+  return { length: next - offset, delta, step };
 }

@@ -197,54 +197,50 @@ export class GoSymbols {
       throw new FormatError(this.table.section, record, 'function record and function table disagree on the entry');
     }
     const rows = this.#rows;
-    const size = this.#functionEnd - this.#functionStart;
-    const position = rows.load(this.#function, record, size);
-    const row = rows.rowAt(position, address - this.#functionStart);
-    const answer = this.#framesOfRow(position, row, size);
-    this.#answerStart = this.#functionStart + rows.rowStart(position, row);
-    this.#answerEnd = this.#functionStart + rows.rowEnd(row);
+    rows.enter(this.#function, record, this.#functionEnd - this.#functionStart);
+    rows.at(address - this.#functionStart);
+    const { start, end } = rows;
+    const answer = this.#framesHere();
+    this.#answerStart = this.#functionStart + start;
+    this.#answerEnd = this.#functionStart + end;
     this.#answer = answer;
     return answer;
   }
 
-  #framesOfRow(position: number, row: number, size: number): GoFrame[] | null {
+  /** The frames where `#rows` is. */
+  #framesHere(): GoFrame[] | null {
     const rows = this.#rows;
+    const trees = this.#trees;
     // Without a line table it is C code linked into the function table: a name is all there is. With one: padding.
-    if (rows.hasLines(position) && rows.line(row) < 0) return null;
+    if (rows.hasLines && rows.line < 0) return null;
     const frames: GoFrame[] = [];
     let wrapper: GoFrame | null = null;
     let callee = '';
-    const tree = rows.inlineTree(position);
-    let index = tree < 0 ? -1 : rows.inlineIndex(row);
+    const tree = rows.inlineTree;
+    let index = tree < 0 ? -1 : rows.inlineIndex;
     for (let depth = 0; ; depth++) {
-      if (depth > MAX_INLINE_DEPTH) throw new LimitError(`inlining deeper than ${MAX_INLINE_DEPTH} at row ${row}`);
+      if (depth > MAX_INLINE_DEPTH) throw new LimitError(`inlining deeper than ${MAX_INLINE_DEPTH}`);
       const inlined = index >= 0;
-      const name = this.#name(inlined ? this.#trees.nameOffset(tree, index) : rows.nameOffset(position));
-      const startLine = inlined ? this.#trees.startLine(tree, index) : rows.startLine(position);
-      const funcId = inlined ? this.#trees.funcId(tree, index) : rows.funcId(position);
-      const frame = this.#frame(name, startLine, position, row);
+      const name = this.#name(inlined ? trees.nameOffset(tree, index) : rows.nameOffset);
+      const startLine = inlined ? trees.startLine(tree, index) : rows.startLine;
+      const funcId = inlined ? trees.funcId(tree, index) : rows.funcId;
+      const known = rows.line >= 0 && rows.fileNumber >= 0;
+      const file = known ? this.#file(rows.unit, rows.fileNumber) : '';
+      const frame = { function: name, file, line: known ? rows.line : 0, startLine };
       if (this.#isWrapper(funcId) && !SHOWS_ITS_WRAPPER.has(callee)) wrapper = frame;
       else frames.push(frame);
       callee = name;
       if (!inlined) break;
-      const parentPc = this.#trees.parentPc(tree, index);
-      if (!(parentPc >= 0 && parentPc < size)) {
+      const parentPc = trees.parentPc(tree, index);
+      if (!(parentPc >= 0 && parentPc < this.#functionEnd - this.#functionStart)) {
         throw new FormatError('inline trees', tree, `call site ${parentPc} of entry ${index} outside the function`);
       }
-      row = rows.rowAt(position, parentPc);
-      const parent = rows.inlineIndex(row);
+      rows.at(parentPc);
       // A caller always comes before its callee. Programs with entries that name themselves have shipped.
-      index = parent < index ? parent : -1;
+      index = rows.inlineIndex < index ? rows.inlineIndex : -1;
     }
     if (frames.length === 0 && wrapper !== null) frames.push(wrapper);
     return frames;
-  }
-
-  #frame(name: string, startLine: number, position: number, row: number): GoFrame {
-    const line = this.#rows.line(row);
-    const fileNumber = this.#rows.fileNumber(row);
-    if (line < 0 || fileNumber < 0) return { function: name, file: '', line: 0, startLine };
-    return { function: name, file: this.#file(this.#rows.unit(position), fileNumber), line, startLine };
   }
 
   #isWrapper(funcId: number): boolean {

@@ -34,10 +34,10 @@ export function inflateSection(section: Section, bytes: Uint8Array, is64: boolea
   switch (compression) {
     case 'none':
       return bytes;
-    case 'unknown':
-      throw new UnsupportedError(
-        `${name} is compressed with method ${new Cursor(bytes, littleEndian, name).u32()}; known are 1 (zlib) and 2 (zstd)`,
-      );
+    case 'unknown': {
+      const method = new Cursor(bytes, littleEndian, name).skip(compressionHeaderSize(is64)).seek(0).u32();
+      throw new UnsupportedError(`${name} is compressed with method ${method}; known are 1 (zlib) and 2 (zstd)`);
+    }
     case 'zlib':
     case 'zstd': {
       const cursor = new Cursor(bytes, littleEndian, name).skip(is64 ? 8 : 4);

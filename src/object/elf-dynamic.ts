@@ -108,12 +108,25 @@ export class DynamicSection {
     const chainsAt = bucketsAt + buckets * 4;
     const start = this.table(elf.DT_GNU_HASH, chainsAt, 'DT_GNU_HASH').offset;
     const window = new SourceWindow(this.#source, start, this.#source.size - start, 'DT_GNU_HASH');
-    const word = (at: number) => new Cursor(window.read(at, 4), this.#littleEndian, 'DT_GNU_HASH', at).u32();
     let last = 0;
-    for (let i = 0; i < buckets; i++) last = Math.max(last, word(bucketsAt + i * 4));
+    for (const word of this.#words(window, bucketsAt, buckets)) last = Math.max(last, word);
     if (last < firstHashed) return firstHashed; // nothing is hashed: no symbol is defined here
-    while ((word(chainsAt + (last - firstHashed) * 4) & 1) === 0) last++;
-    return last + 1;
+    const chainAt = chainsAt + (last - firstHashed) * 4;
+    for (const word of this.#words(window, chainAt, Math.floor((window.size - chainAt) / 4))) {
+      last++;
+      if ((word & 1) !== 0) return last;
+    }
+    throw new FormatError('DT_GNU_HASH', chainAt, 'chain without an end');
+  }
+
+  *#words(window: SourceWindow, from: number, count: number): Generator<number> {
+    for (let i = 0; i < count;) {
+      const n = Math.min(count - i, 4096);
+      const bytes = window.read(from + i * 4, n * 4);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      for (let at = 0; at < n * 4; at += 4) yield view.getUint32(at, this.#littleEndian);
+      i += n;
+    }
   }
 
   #cursor(tag: number, size: number, name: string): Cursor {

@@ -20,8 +20,11 @@ import type { ObjectNote } from './object.ts';
 /** All note areas of a file together. A core file's notes are its registers, some KiB a thread. */
 export const MAX_NOTE_BYTES = 1 << 26;
 
-/** A million notes would be 12 MB of headers alone; real files have a handful, kernels some hundred. */
-export const MAX_NOTES = 1 << 16;
+/** Real files have a handful, core files some for each thread. */
+export const MAX_NOTES = 1 << 18;
+
+/** The annobin plugin's record of compiler flags: up to 100,000s of notes that say nothing about the binary's identity. */
+export const BUILD_ATTRIBUTES = '.gnu.build.attributes';
 
 /** Where notes are: an SHT_NOTE section or a PT_NOTE segment. */
 export interface NoteArea {

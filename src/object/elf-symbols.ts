@@ -253,7 +253,7 @@ export function noFunctionSymbols(): FunctionSymbols {
 /** File address of every symbol by its number, -1 where it has none in this file or only at run time (ifunc). */
 export function symbolAddresses(table: SymbolTable): Float64Array {
   const addresses = new Float64Array(table.count).fill(-1);
-  const cursor = new SymbolCursor(table);
+  const cursor = new SymbolCursor({ ...table, thumb: false }); // a pointer to a Thumb function keeps its bit
   while (cursor.next()) {
     if (cursor.section !== elf.SHN_UNDEF && cursor.type !== elf.STT_TLS && cursor.type !== elf.STT_GNU_IFUNC) {
       addresses[cursor.index] = cursor.address;

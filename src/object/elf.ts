@@ -14,7 +14,7 @@ import { MAX_SECTION_BYTES, compressionHeaderSize, compressionKind, inflateSecti
 import * as elf from './elf-constants.ts';
 import { DynamicSection } from './elf-dynamic.ts';
 import { type ElfHeader, type SectionHeader, readElfHeader } from './elf-header.ts';
-import { type NoteArea, readNotes } from './elf-notes.ts';
+import { BUILD_ATTRIBUTES, type NoteArea, readNotes } from './elf-notes.ts';
 import { type RelocationTable, type Relocations, readRelocations } from './elf-relocations.ts';
 import {
   type SymbolTable,
@@ -120,7 +120,8 @@ class ElfFile implements ObjectFile {
     }
     let nameBytes = 0;
     return headers.map((header, index) => {
-      const name = names === undefined ? '' : sectionName(names, header.nameOffset);
+      // One that cannot be read, as llvm-strip 14 leaves them in Go programs, must not cost the file.
+      const name = names === undefined ? '' : names.label(header.nameOffset, MAX_SECTION_NAME_BYTES);
       nameBytes += name.length;
       if (nameBytes > MAX_SECTION_NAMES_BYTES)
         throw new LimitError(`section names exceed ${MAX_SECTION_NAMES_BYTES} bytes`);
@@ -262,7 +263,8 @@ class ElfFile implements ObjectFile {
   #noteAreas(): NoteArea[] {
     const areas: NoteArea[] = [];
     this.#header.sections.forEach(({ type, offset, size, align }, index) => {
-      if (type === elf.SHT_NOTE) areas.push({ name: this.sections[index].name || 'note section', offset, size, align });
+      const name = this.sections[index].name || 'note section';
+      if (type === elf.SHT_NOTE && !name.startsWith(BUILD_ATTRIBUTES)) areas.push({ name, offset, size, align });
     });
     if (this.debugOnly) return areas;
     for (const { type, offset, fileSize, align } of this.#header.programs) {
@@ -365,11 +367,6 @@ class ElfFile implements ObjectFile {
     }
     return tables;
   }
-}
-
-/** Names are labels: one that cannot be read, as llvm-strip 14 leaves them in Go programs, must not cost the file. */
-function sectionName(names: SourceWindow, offset: number): string {
-  return names.tryString(offset, MAX_SECTION_NAME_BYTES) ?? '';
 }
 
 function isDebugOnly(sections: readonly SectionHeader[]): boolean {

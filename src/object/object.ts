@@ -122,7 +122,8 @@ export interface ObjectFile {
   section(name: string): Section | undefined;
   /**
    * A section's bytes, decompressed. Bounded by `MAX_SECTION_BYTES`; throws FormatError, LimitError or
-   * UnsupportedError (zstd before `prepareZstd()`), and FormatError for a section without bytes.
+   * UnsupportedError (zstd before `prepareZstd()`), and FormatError for a section without bytes. In a relocatable
+   * file the bytes are as in the file: relocations against the section are not applied.
    */
   sectionData(section: Section): Uint8Array;
   /** File offset of a file address, or -1 when no segment's file bytes hold all of `[address, address + length)`. */
@@ -146,6 +147,9 @@ export interface ObjectFile {
   dynamicSymbols(): readonly ObjectSymbol[];
   /** The functions of the symbol table, else of the dynamic one; in a relocatable file those of .text. Parsed on first use. */
   functionSymbols(): FunctionSymbols;
-  /** ELF notes, from sections first, then from segments; empty for other formats. Throws FormatError for a damaged note. */
+  /**
+   * ELF notes, from sections first, then from segments, without `.gnu.build.attributes`; empty for other formats.
+   * Throws FormatError for a damaged note.
+   */
   notes(): readonly ObjectNote[];
 }

@@ -55,23 +55,28 @@ export class SourceWindow {
 
   /** The NUL-terminated string at `offset`. Throws FormatError when it is longer than `limit` bytes or has no end. */
   string(offset: number, limit: number): string {
-    const text = this.tryString(offset, limit);
-    if (text === undefined) {
+    const bytes = this.#until(offset, limit);
+    if (bytes === undefined || offset + bytes.length >= this.size) {
       const at = Math.max(0, Math.min(offset, this.size));
       throw new FormatError(this.name, at, `no string of at most ${limit} bytes at offset ${offset} of ${this.size}`);
     }
-    return text;
+    return utf8.decode(bytes);
   }
 
-  /** The same, or undefined. For names that are no more than labels. */
-  tryString(offset: number, limit: number): string | undefined {
+  /** For names that are no more than labels: "" when there is none, and the end of the range may end it too. */
+  label(offset: number, limit: number): string {
+    return utf8.decode(this.#until(offset, limit));
+  }
+
+  /** The bytes up to a NUL or the end of the range; undefined outside the range or when that is too long. */
+  #until(offset: number, limit: number): Uint8Array | undefined {
     if (!(offset >= 0 && offset < this.size)) return undefined;
     for (let length = 64; ; length *= 8) {
       const wanted = Math.min(length, limit + 1, this.size - offset);
       const bytes = this.read(offset, wanted);
       const end = bytes.indexOf(0);
-      if (end >= 0) return utf8.decode(bytes.subarray(0, end));
-      if (wanted < length) return undefined;
+      if (end >= 0) return bytes.subarray(0, end);
+      if (wanted < length) return wanted > limit ? undefined : bytes;
     }
   }
 }

@@ -88,7 +88,7 @@ export class BodyDecoder {
       if (this.#kind === 'gzip') this.#inflater = new Inflater(this.#limits, 'gzip');
     }
     if (this.#inflater !== null) this.#inflater.push(chunk);
-    else this.#plain.push(chunk.slice());
+    else this.#plain.push(new Uint8Array(chunk)); // not slice(): a Buffer's is a view
   }
 
   /** Everything was pushed: the profile. */

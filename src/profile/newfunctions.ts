@@ -4,7 +4,6 @@
  * Work is proportional to what the edits need, not to what the profile holds: the table's strings are looked at once and
  * compared as bytes with those that are wanted; none is kept.
  */
-import { LimitError } from '../errors.ts';
 import type { NewFunction, ProfileEdits } from './edits.ts';
 import { FUNCTION, PROFILE } from './fields.ts';
 import type { FunctionTable } from './functions.ts';
@@ -150,16 +149,14 @@ export class NewFunctions {
 
   #assign(entries: Entry[], numbers: Int32Array, candidates: { first: Int32Array; next: Int32Array }): void {
     const { functions } = this.#profile;
-    let largest = largestId(functions);
+    const nextId = freeIds(functions);
     for (const entry of entries) {
       const existing = this.#match(entry, numbers, candidates);
       if (existing >= 0) {
         entry.id = compact(functions.id(existing));
         continue;
       }
-      if (largest === MAX_UINT64) throw new LimitError('no function id is left above 2^64 - 1');
-      largest++;
-      entry.id = compact(largest);
+      entry.id = compact(nextId());
       this.#records.push({
         id: entry.id,
         name: this.#index(entry.name),
@@ -246,9 +243,16 @@ function recordSize(record: Record): number {
   return size;
 }
 
-function largestId({ byId, count, ids }: FunctionTable): bigint {
-  if (byId.dense) return BigInt(count);
-  return ids.sorted().big(count - 1);
+/** Ids above the largest, so that dense ids stay dense; when those are used up, unused ones from 1. */
+function freeIds({ byId, count, ids }: FunctionTable): () => bigint {
+  let last = byId.dense ? BigInt(count) : ids.sorted().big(count - 1);
+  let below = 0;
+  return () => {
+    if (last < MAX_UINT64) return ++last;
+    do below++;
+    while (byId.find(below, 0) >= 0);
+    return BigInt(below);
+  };
 }
 
 /** A number while that is exact. */

@@ -22,7 +22,7 @@ export type { MappingFlags, NewFunction, NewLine, ProfileEdits };
 
 /**
  * The profile with `edits` applied, uncompressed; `profile.raw` itself when they change nothing. Throws LimitError when the
- * result would be too large or no function ids are left.
+ * result would be too large.
  */
 export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   const reader = new WireReader(profile.raw);

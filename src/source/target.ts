@@ -85,7 +85,7 @@ interface ParsedUrl {
 function parseTargetUrl(name: string, text: string): ParsedUrl {
   const unix = /^http\+unix:\/\/([^/?#]+)(\/[^?#]*)?$/i.exec(text);
   if (unix) {
-    const socketPath = decode(name, unix[1]!);
+    const socketPath = decode(name, unix[1]);
     return { url: new URL(`http://localhost${unix[2] ?? ''}`), insecure: false, socketPath };
   }
   const insecure = /^https\+insecure:/i.test(text);

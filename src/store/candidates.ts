@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { isParseError, isSystemError } from '../errors.ts';
 import type { FoundBy } from '../match/verdict.ts';
 import type { MappingRecord } from '../profile/profile.ts';
 import { FileSource } from './file.ts';
@@ -32,7 +33,7 @@ export class CandidateFinder {
 
   /**
    * @param pinned paths of binaries the user named for this profile
-   * Rejects when the archive or a pinned file cannot be read.
+   * Rejects when the archive cannot be read.
    */
   async find(mapping: MappingRecord, pinnedPaths: readonly string[]): Promise<Candidates> {
     const pinned = await this.#pinnedFor(mapping, pinnedPaths);
@@ -45,9 +46,7 @@ export class CandidateFinder {
     const found: { candidate: Candidate; rank: number }[] = [];
     for (const path of paths) {
       const lease = () => this.#opened.lease(`file:${path}`, path, () => openPath(path));
-      const opened = await lease();
-      const id = opened.binary.symbols.object.ids.gnu;
-      opened.release();
+      const id = await this.#buildIdOf(lease);
       const idKnown = id !== null && isGnuBuildId(mapping.buildId);
       const sameId = idKnown && id === mapping.buildId.toLowerCase();
       const sameName = mapping.filename !== '' && basename(mapping.filename) === basename(path);
@@ -56,6 +55,19 @@ export class CandidateFinder {
       found.push({ candidate: { name: path, foundBy, lease }, rank: sameId ? 0 : sameName ? 1 : 2 });
     }
     return found.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
+  }
+
+  /** null without one, and for a file that cannot be read: it stays a candidate, so that its error is reported. */
+  async #buildIdOf(open: () => Promise<Lease>): Promise<string | null> {
+    try {
+      const lease = await open();
+      const id = lease.binary.symbols.object.ids.gnu;
+      lease.release();
+      return id;
+    } catch (error) {
+      if (isParseError(error) || isSystemError(error)) return null;
+      throw error;
+    }
   }
 
   async #archivedFor(mapping: MappingRecord): Promise<Candidates> {

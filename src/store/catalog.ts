@@ -6,11 +6,22 @@ import { type BinaryQuery, type StoredBinary, StoreError } from './store.ts';
 /** Names listed in a sentence before "and N more". */
 const NAMED_CANDIDATES = 5;
 
-type Kind = 'gnu' | 'go' | 'derived' | 'uuid' | 'pe' | 'pclntab';
+type Kind = 'key' | 'gnu' | 'go' | 'goDerivedGnu' | 'uuid' | 'pe' | 'pclntabSha256';
+
+/** The files that carry an ID: mostly one, and then without a list around it. */
+type Sharers = StoredBinary | StoredBinary[];
 
 export class Catalog {
   readonly #byPath = new Map<string, StoredBinary>();
-  readonly #byId = new Map<string, StoredBinary[]>();
+  readonly #byId: Readonly<Record<Kind, Map<string, Sharers>>> = {
+    key: new Map(),
+    gnu: new Map(),
+    go: new Map(),
+    goDerivedGnu: new Map(),
+    uuid: new Map(),
+    pe: new Map(),
+    pclntabSha256: new Map(),
+  };
 
   get size(): number {
     return this.#byPath.size;
@@ -20,10 +31,11 @@ export class Catalog {
   set(binary: StoredBinary): void {
     this.delete(binary.path);
     this.#byPath.set(binary.path, binary);
-    for (const id of idsOf(binary)) {
-      const sharers = this.#byId.get(id);
-      if (sharers === undefined) this.#byId.set(id, [binary]);
-      else sharers.push(binary);
+    for (const [index, id] of this.#idsOf(binary)) {
+      const sharers = index.get(id);
+      if (sharers === undefined) index.set(id, binary);
+      else if (Array.isArray(sharers)) sharers.push(binary);
+      else index.set(id, [sharers, binary]);
     }
   }
 
@@ -31,11 +43,21 @@ export class Catalog {
     const binary = this.#byPath.get(path);
     if (binary === undefined) return;
     this.#byPath.delete(path);
-    for (const id of idsOf(binary)) {
-      const rest = this.#byId.get(id)?.filter((other) => other !== binary) ?? [];
-      if (rest.length === 0) this.#byId.delete(id);
-      else this.#byId.set(id, rest);
+    for (const [index, id] of this.#idsOf(binary)) {
+      const rest = listed(index.get(id)).filter((other) => other !== binary);
+      if (rest.length === 0) index.delete(id);
+      else index.set(id, rest);
     }
+  }
+
+  #idsOf({ key, identity }: StoredBinary): [Map<string, Sharers>, string][] {
+    const ids: [Map<string, Sharers>, string][] = key === '' ? [] : [[this.#byId.key, key]];
+    const telling = tellingIds(identity.ids);
+    for (const kind of ID_KINDS) {
+      const id = telling[kind];
+      if (id !== null && id !== '') ids.push([this.#byId[kind], id]);
+    }
+    return ids;
   }
 
   at(path: string): StoredBinary | undefined {
@@ -47,7 +69,7 @@ export class Catalog {
   }
 
   underKey(key: string): StoredBinary[] {
-    return this.#byId.get(`key:${key}`) ?? [];
+    return [...listed(this.#byId.key.get(key))];
   }
 
   /** As SymbolStore.find. `exact`: one of them has the very ID asked for. */
@@ -59,8 +81,8 @@ export class Catalog {
       ['pe', pe],
     ]);
     const byGoId = this.#tier([['go', go]]);
-    const derived = this.#tier([['derived', gnu && withoutFirstByte(gnu)]]);
-    const alike = this.#tier([['pclntab', pclntabSha256]]);
+    const derived = this.#tier([['goDerivedGnu', gnu && withoutFirstByte(gnu)]]);
+    const alike = this.#tier([['pclntabSha256', pclntabSha256]]);
     const binaries = [...new Set([...exactly, ...byGoId, ...derived, ...alike])];
     return { binaries, exact: exactly.length > 0 || byGoId.length > 0 };
   }
@@ -69,7 +91,7 @@ export class Catalog {
     const found: StoredBinary[] = [];
     for (const [kind, id] of ids) {
       if (id === undefined) continue;
-      for (const binary of this.#byId.get(`${kind}:${id}`) ?? []) if (binary.problem === '') found.push(binary);
+      for (const binary of listed(this.#byId[kind].get(id))) if (binary.problem === '') found.push(binary);
     }
     return found.sort(byRichness);
   }
@@ -83,7 +105,10 @@ export class Catalog {
     if (exactPath !== undefined) return [exactPath];
     const id = idOrPrefix.trim();
     if (id.length < MIN_ID_CHARS) {
-      throw new StoreError('invalid-id', `${JSON.stringify(id)} is too short: give at least ${MIN_ID_CHARS} characters of an ID`);
+      throw new StoreError(
+        'invalid-id',
+        `${JSON.stringify(id)} is too short: give at least ${MIN_ID_CHARS} characters of an ID`,
+      );
     }
     const hex = id.toLowerCase().replaceAll('-', '');
     const exact = this.#matching((candidate) => candidate === hex || candidate === id);
@@ -100,7 +125,8 @@ export class Catalog {
     const byId = all.filter(({ key, identity: { ids } }) =>
       [key, ids.gnu, ids.go, ids.goDerivedGnu, ids.uuid, ids.pe].some((candidate) => candidate && test(candidate)),
     );
-    if (byId.length > 0) return byId.flatMap(({ key, path }) => (key === '' ? [this.#byPath.get(path)!] : this.underKey(key)));
+    if (byId.length > 0)
+      return byId.flatMap(({ key, path }) => (key === '' ? [this.#byPath.get(path)!] : this.underKey(key)));
     return all.filter(({ sha256, identity }) =>
       [sha256, identity.ids.pclntabSha256].some((candidate) => candidate && test(candidate)),
     );
@@ -131,18 +157,11 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function idsOf({ key, identity }: StoredBinary): string[] {
-  const ids = tellingIds(identity.ids);
-  const all = [
-    key && `key:${key}`,
-    ids.gnu && `gnu:${ids.gnu}`,
-    ids.go && `go:${ids.go}`,
-    ids.goDerivedGnu && `derived:${ids.goDerivedGnu}`,
-    ids.uuid && `uuid:${ids.uuid}`,
-    ids.pe && `pe:${ids.pe}`,
-    ids.pclntabSha256 && `pclntab:${ids.pclntabSha256}`,
-  ];
-  return all.filter((id) => id !== null && id !== '');
+const ID_KINDS = ['gnu', 'go', 'goDerivedGnu', 'uuid', 'pe', 'pclntabSha256'] as const;
+
+function listed(sharers: Sharers | undefined): readonly StoredBinary[] {
+  if (sharers === undefined) return [];
+  return Array.isArray(sharers) ? sharers : [sharers];
 }
 
 /** The query without what names nothing: shared IDs, text that is no ID. */
@@ -162,7 +181,7 @@ function normalized(query: BinaryQuery): BinaryQuery {
 }
 
 function strip(query: { [K in keyof BinaryQuery]: BinaryQuery[K] | undefined }): BinaryQuery {
-  return Object.fromEntries(Object.entries(query).filter(([, id]) => id !== undefined)) as BinaryQuery;
+  return Object.fromEntries(Object.entries(query).filter(([, id]) => id !== undefined));
 }
 
 /** The IDs of a query that a path may claim, lower-case. */

@@ -1,38 +1,298 @@
-/**
- * The store in a directory. The files are the truth; everything in memory is found again from them.
- *
- *   open ──► look (tree.ts) ──► known by facts ──────────────► catalog ──► find
- *                       └─────► unknown: waiting ──examine──►─┘
- *
- * Opening reads directories and recorded facts only. Files nobody has looked at yet are examined when an answer
- * depends on them: first those whose path claims the ID asked for, the others only before "not found" is said.
- */
+/** The store in a directory: layout.ts says where things lie, ingest.ts how they get there, contents.ts how they are found. */
 import { realpathSync, statSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { prepareZstd } from '../bytes/inflate.ts';
-import { isParseError, messageOf } from '../errors.ts';
-import { Catalog, byRichness, compareText, hexIdsOf } from './catalog.ts';
-import {
-  type Entry,
-  entryFromFacts,
-  entryOfOtherSize,
-  examineFile,
-  factsFit,
-  factsOf,
-} from './entry.ts';
-import { type Examine, examine, uselessness } from './examine.ts';
-import { FACTS_SCHEMA, type Facts, parseFacts } from './facts.ts';
+import { FormatError, isParseError, messageOf } from '../errors.ts';
+import { byRichness, compareText, hexIdsOf } from './catalog.ts';
+import { Contents } from './contents.ts';
+import { entryFromFacts, factsFit } from './entry.ts';
+import { examine, type Examination, type Examine, uselessness } from './examine.ts';
+import { FACTS_SCHEMA, type Facts } from './facts.ts';
 import { FileSource } from './file.ts';
 import { hashFile } from './hash.ts';
-import { copyIn, type Incoming, place, readFacts, settleAlias, sweepIncoming } from './ingest.ts';
 import {
-  displayName,
-  FACTS_SUFFIX,
-  filePath,
-  idInPath,
-  INCOMING_DIR,
-  keyFromContent,
-  keyFromIds,
-  parseFilePath,
-} from './layout.ts';
+  type Alias,
+  copyIn,
+  type Incoming,
+  place,
+  type Placed,
+  readFacts,
+  settleAlias,
+  sweepIncoming,
+} from './ingest.ts';
+import { displayName, FACTS_SUFFIX, filePath, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
+import {
+  type AddResult,
+  type BinaryQuery,
+  type OpenBinary,
+  type StoredBinary,
+  StoreError,
+  type SymbolStore,
+  type VerifyResult,
+} from './store.ts';
+import { verifyEntry } from './verify.ts';
+
+export interface DirectoryOptions {
+  /** Make the directory when it is missing; else that is an error. Default false. */
+  readonly create?: boolean;
+  /** How long "not found" may be said without looking at the directory again, ms. Default 10 s. */
+  readonly lookAgainMs?: number;
+  /** Gets what is odd but no failure: unreadable subdirectories, a snapshot that cannot be written. */
+  readonly notice?: (sentence: string) => void;
+  /** How a file is identified; for tests. */
+  readonly examine?: Examine;
+}
+
+const LOOK_AGAIN_MS = 10_000;
+
+export class DirectoryStore implements SymbolStore {
+  /** Absolute, links resolved. */
+  readonly root: string;
+  readonly #contents: Contents;
+  readonly #examine: Examine;
+  readonly #lookAgainMs: number;
+  #swept = false;
+
+  private constructor(root: string, options: DirectoryOptions) {
+    this.root = root;
+    this.#examine = options.examine ?? examine;
+    this.#lookAgainMs = options.lookAgainMs ?? LOOK_AGAIN_MS;
+    this.#contents = new Contents(root, this.#examine, options.notice ?? (() => undefined));
+  }
+
+  /** Rejects with StoreError `no-store` when there is no such directory, with the system's error when it cannot be read. */
+  static async open(directory: string, options: DirectoryOptions = {}): Promise<DirectoryStore> {
+    if (options.create === true) await fs.mkdir(directory, { recursive: true });
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      throw new StoreError('no-store', `${directory} is no directory; \`resym store add\` makes one`);
+    }
+    await prepareZstd(); // examining is synchronous, and files with zstd sections must not look damaged
+    const store = new DirectoryStore(realpathSync(directory), options);
+    await store.#contents.look();
+    return store;
+  }
+
+  /** Takes up what changed in the directory and reads all files not read yet. */
+  async refresh(): Promise<void> {
+    await this.#contents.look();
+    await this.#contents.examineAll();
+  }
+
+  /** Ends reading in the background and saves what it found. Sources handed out stay open. */
+  close(): Promise<void> {
+    return this.#contents.close();
+  }
+
+  async find(query: BinaryQuery): Promise<StoredBinary[]> {
+    const { catalog } = this.#contents;
+    const claimed = hexIdsOf(query);
+    await this.#contents.examineClaiming(claimed);
+    let found = catalog.find(query);
+    if (await this.#unchanged(found.binaries)) {
+      if (found.exact) return found.binaries;
+      await this.#contents.look(this.#lookAgainMs);
+      await this.#contents.examineClaiming(claimed);
+      if (!catalog.find(query).exact) await this.#contents.examineAll();
+    }
+    // Whatever changed meanwhile has been read again; what changes from here on is for the caller's open to find out.
+    found = catalog.find(query);
+    await this.#unchanged(found.binaries);
+    return catalog.find(query).binaries;
+  }
+
+  /** True when all are as they were; else those that are not have been read again or dropped. */
+  async #unchanged(binaries: readonly StoredBinary[]): Promise<boolean> {
+    const now = await Promise.all(binaries.map((binary) => this.#contents.confirm(binary)));
+    return now.every((binary, i) => binary === binaries[i]);
+  }
+
+  async list(): Promise<StoredBinary[]> {
+    await this.refresh();
+    const { catalog } = this.#contents;
+    return [...catalog.all()].sort(
+      (a, b) => compareText(a.name, b.name) || compareText(a.key, b.key) || byRichness(a, b),
+    );
+  }
+
+  async get(idOrPrefix: string): Promise<StoredBinary | null> {
+    await this.refresh();
+    return this.#contents.catalog.select(idOrPrefix)[0] ?? null;
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- other stores must wait here
+  async open(binary: StoredBinary): Promise<OpenBinary> {
+    const path = this.#contents.entry(binary.path)?.file.path ?? binary.path;
+    if (path.split('/').includes('..')) throw new StoreError('invalid-id', `no path of this store: ${binary.path}`);
+    const source = FileSource.open(join(this.root, path));
+    if (source.size !== binary.sizeBytes) {
+      source.close();
+      throw new FormatError(
+        basename(path),
+        0,
+        `the file has ${source.size} bytes, ${binary.sizeBytes} when it was listed`,
+      );
+    }
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      source.close();
+    };
+    return { source, release };
+  }
+
+  async add(file: string, options: { readonly name?: string } = {}): Promise<AddResult> {
+    const name = displayName(options.name ?? basename(file));
+    const original = await openRegular(file);
+    try {
+      this.#judge(file, name); // before anything is copied
+      const present = await this.#presentCopy(file, (await original.stat()).size);
+      if (present !== null)
+        return { binary: present, outcome: 'already-there', note: `already there as ${present.path}` };
+      await this.#sweep();
+      const copy = await copyIn(this.root, original);
+      let judged: Examination;
+      try {
+        judged = this.#judge(copy.path, name);
+      } catch (error) {
+        await fs.rm(copy.path, { force: true });
+        throw error;
+      }
+      return await this.#place(copy, name, judged);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EROFS') {
+        throw new StoreError('read-only', `${this.root} is on a read-only file system`, { cause: error });
+      }
+      throw error;
+    } finally {
+      await original.close();
+    }
+  }
+
+  /** What a file is; throws StoreError when it is of no use. */
+  #judge(path: string, name: string): Examination {
+    const source = FileSource.open(path);
+    try {
+      const examination = this.#examine(source);
+      const problem = uselessness(examination.identity);
+      if (problem !== '') throw new StoreError('no-symbols', `${name} is not added: ${problem}`);
+      return examination;
+    } catch (error) {
+      if (!isParseError(error)) throw error;
+      throw new StoreError('not-an-object', `${name} is not added: ${messageOf(error)}`, { cause: error });
+    } finally {
+      source.close();
+    }
+  }
+
+  /** The stored file with the same content, looked for only when one has the same size: hashing costs less than copying. */
+  async #presentCopy(file: string, sizeBytes: number): Promise<StoredBinary | null> {
+    const alike = [...this.#contents.catalog.all()].filter((b) => b.problem === '' && b.sizeBytes === sizeBytes);
+    if (alike.length === 0) return null;
+    const { sha256 } = await hashFile(file);
+    for (const binary of alike) {
+      if (binary.sha256 !== null && binary.sha256 !== sha256) continue;
+      const confirmed = await this.#contents.confirm(binary);
+      if (confirmed !== binary) continue;
+      if (binary.sha256 === sha256) return binary;
+      const { file: stored } = this.#contents.entry(binary.path)!;
+      if ((await hashFile(join(this.root, stored.path))).sha256 === sha256) return binary;
+    }
+    return null;
+  }
+
+  async #place(copy: Incoming, name: string, { identity, debugOnly }: Examination): Promise<AddResult> {
+    const { sha256, sizeBytes, mtimeMs } = copy;
+    const key = keyFromIds(identity.ids) ?? keyFromContent(sha256);
+    const path = filePath(key, sha256, identity.format);
+    const addedAt = new Date().toISOString();
+    const facts: Facts = { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, identity };
+    const placed = await place(this.root, copy, path, facts, () => this.#isDamaged(path, copy));
+    const { before, after } = await settleAlias(this.root, key, placed.isAlias ? path : '');
+    const binary = await this.#entered(path, facts);
+    return { binary, ...this.#told(binary, placed.outcome, before, after) };
+  }
+
+  #told(
+    binary: StoredBinary,
+    outcome: Placed['outcome'],
+    before: Alias,
+    after: Alias,
+  ): Pick<AddResult, 'outcome' | 'note'> {
+    if (outcome === 'already-there') return { outcome, note: 'already there' };
+    if (outcome === 'repaired') return { outcome: 'replaced', note: `replaced the damaged copy under ${binary.key}` };
+    const others = this.#contents.catalog.underKey(binary.key).filter((other) => other.path !== binary.path);
+    if (others.length === 0) return { outcome: 'added', note: `added as ${binary.key}` };
+    const tookOver =
+      before.kind === 'link' && before.path !== binary.path && after.kind === 'link' && after.path === binary.path;
+    const files = `${others.length + 1} files of this build`;
+    return tookOver
+      ? { outcome: 'replaced', note: `added as ${binary.key}, now first of ${files}` }
+      : { outcome: 'added', note: `added as ${binary.key}, one of ${files}` };
+  }
+
+  /** True when the file at an own path is not what its name says. */
+  async #isDamaged(path: string, copy: Incoming): Promise<boolean> {
+    const stats = await fs.stat(join(this.root, path));
+    if (stats.size !== copy.sizeBytes) return true;
+    const recorded = await readFacts(this.root, path);
+    if (recorded !== null && factsFit(recorded, { sizeBytes: stats.size, mtimeMs: stats.mtimeMs })) return false;
+    return (await hashFile(join(this.root, path))).sha256 !== copy.sha256;
+  }
+
+  /** Takes a file just placed into the catalog, with the facts that now lie beside it. */
+  async #entered(path: string, facts: Facts): Promise<StoredBinary> {
+    const stats = await fs.stat(join(this.root, path));
+    const file = { path, sizeBytes: stats.size, mtimeMs: stats.mtimeMs, hasFacts: true };
+    const recorded = (await readFacts(this.root, path)) ?? facts;
+    const entry = entryFromFacts(file, recorded);
+    this.#contents.put(entry);
+    return entry.binary;
+  }
+
+  async #sweep(): Promise<void> {
+    if (this.#swept) return;
+    this.#swept = true;
+    await sweepIncoming(this.root);
+  }
+
+  async remove(idOrPrefix: string): Promise<StoredBinary[]> {
+    await this.refresh();
+    const removed = this.#contents.catalog.select(idOrPrefix);
+    const keys = new Set<string>();
+    for (const binary of removed) {
+      const { path } = this.#contents.entry(binary.path)!.file;
+      await fs.rm(join(this.root, path), { force: true });
+      const own = parseFilePath(path);
+      if (own !== null) {
+        await fs.rm(join(this.root, path + FACTS_SUFFIX), { force: true });
+        keys.add(own.key);
+      }
+      this.#contents.drop(binary.path);
+    }
+    for (const key of keys) await settleAlias(this.root, key);
+    return removed;
+  }
+
+  async verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]> {
+    const results: VerifyResult[] = [];
+    for (const binary of await this.list()) {
+      const entry = this.#contents.entry(binary.path);
+      if (entry === undefined) continue; // removed meanwhile
+      const { result, entry: now } = await verifyEntry(this.root, entry, this.#examine);
+      if (now !== entry) this.#contents.put(now);
+      results.push(result);
+      onResult?.(result);
+    }
+    return results;
+  }
+}
+
+/** Opened without waiting, should it be a fifo. Rejects with the system's error, or StoreError for what is no file. */
+async function openRegular(path: string): Promise<fs.FileHandle> {
+  const file = await fs.open(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new StoreError('not-an-object', `${displayName(path)} is not added: not a regular file`);
+}

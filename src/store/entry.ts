@@ -1,6 +1,6 @@
 /** From a file found in the directory to an entry of the catalog: recorded facts where they fit, else a look at the file. */
 import { join } from 'node:path';
-import { isParseError, messageOf } from '../errors.ts';
+import { isParseError, isSystemError, messageOf } from '../errors.ts';
 import { type Examine, type Examination, looksLikeObject, uselessness } from './examine.ts';
 import { BLANK_IDENTITY, FACTS_SCHEMA, type Facts } from './facts.ts';
 import { FileSource } from './file.ts';
@@ -53,8 +53,7 @@ export async function examineFile(
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    const isSystem = error instanceof Error && 'syscall' in error;
-    if (!isSystem && !isParseError(error)) onDefect(error);
+    if (!isSystemError(error) && !isParseError(error)) onDefect(error);
     return brokenEntry(file, recorded, `cannot be read: ${messageOf(error)}`);
   } finally {
     source?.close();
@@ -64,7 +63,13 @@ export async function examineFile(
 function brokenEntry(file: FoundFile, recorded: Facts | null, problem: string): Entry {
   const about = recorded ?? { name: nameFromPath(file.path, null), addedAt: timeOf(file), sha256: null };
   const found = recorded ?? { identity: BLANK_IDENTITY, debugOnly: false };
-  return entry(file, about, found, recorded ? keyOf(file, recorded.identity, recorded.sha256) : idInPath(file.path), problem);
+  return entry(
+    file,
+    about,
+    found,
+    recorded ? keyOf(file, recorded.identity, recorded.sha256) : idInPath(file.path),
+    problem,
+  );
 }
 
 function entry(
@@ -79,7 +84,18 @@ function entry(
   const path = escapeControls(file.path);
   return {
     file,
-    binary: { key, path, name, sizeBytes: file.sizeBytes, sha256, addedAt, identity, debugOnly, problem },
+    binary: {
+      key,
+      path,
+      name,
+      sizeBytes: file.sizeBytes,
+      sha256,
+      addedAt,
+      identity,
+      debugOnly,
+      problem,
+      version: `${file.sizeBytes}-${file.mtimeMs}`,
+    },
   };
 }
 

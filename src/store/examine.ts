@@ -3,6 +3,7 @@ import { openObject } from '../object/open.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { identify } from '../match/identify.ts';
 import type { Identity } from '../match/identity.ts';
+import type { ObjectType } from '../object/object.ts';
 
 export interface Examination {
   readonly identity: Identity;
@@ -19,12 +20,19 @@ export const examine: Examine = (source) => {
 
 /** Why a file is of no use, and what to do; "" when it is of use. */
 export function uselessness(identity: Identity): string {
-  if (identity.type === 'core') return 'it is a core dump; add the program that dumped it';
-  if (identity.type === 'rel') return 'it is not linked yet, its addresses mean nothing; add the program made from it';
+  const wrongKind = unlinkedOrCore(identity.type);
+  if (wrongKind !== '') return wrongKind;
   const { pclntab, dwarf, symtab } = identity.symbols;
   if (pclntab || dwarf || symtab) return '';
   const damage = identity.problems.length > 0 ? ` (${identity.problems.join('; ')})` : '';
   return `it holds no symbols: no Go tables, no DWARF, no symbol table${damage}; add the build as it was before it was stripped, or its debug file`;
+}
+
+/** Why files of this type are never of use; "" for all others. */
+export function unlinkedOrCore(type: ObjectType): string {
+  if (type === 'core') return 'it is a core dump; add the program that dumped it';
+  if (type === 'rel') return 'it is not linked yet, its addresses mean nothing; add the program made from it';
+  return '';
 }
 
 /**

@@ -102,7 +102,8 @@ export class FileSource implements ByteSource {
     checkRange(this.#name, offset, length, this.size);
     this.#mustBeOpen();
     if (length >= BLOCK_BYTES) {
-      if (length > MAX_READ_BYTES) throw new LimitError(`${this.#name}: ${length} bytes at once, at most ${MAX_READ_BYTES}`);
+      if (length > MAX_READ_BYTES)
+        throw new LimitError(`${this.#name}: ${length} bytes at once, at most ${MAX_READ_BYTES}`);
       return this.#readFile(offset, length);
     }
     if (length === 0) return new Uint8Array(0);

@@ -202,6 +202,7 @@ export async function readFacts(root: string, path: string): Promise<Facts | nul
 /** Removes copies that a killed process left. */
 export async function sweepIncoming(root: string): Promise<void> {
   const folder = join(root, INCOMING_DIR);
+  await fs.mkdir(folder, { recursive: true });
   for (const name of await fs.readdir(folder)) {
     const path = join(folder, name);
     try {

@@ -108,7 +108,7 @@ export function aliasPath(key: string): string {
 /** What a path of our own making says, or null for a file put there by hand. */
 export function parseFilePath(path: string): { key: string; sha256Prefix: string } | null {
   const match = /^\.build-id\/([0-9a-f]{2})\/([0-9a-f]{2,126})\.([0-9a-f]{16})\.(?:elf|macho|pe)$/.exec(path);
-  return match && { key: match[1]! + match[2]!, sha256Prefix: match[3]! };
+  return match && { key: match[1] + match[2], sha256Prefix: match[3] };
 }
 
 /** The ID a path claims to hold, which saves opening everything else first; "" when it claims none. */
@@ -133,7 +133,11 @@ export function nameFromPath(path: string, identity: Identity | null): string {
 
 /** A file name made safe to print and to keep: the last path component, no control or direction characters. */
 export function displayName(name: string): string {
-  const last = name.split(/[/\\]/).filter((part) => part !== '' && part !== '.' && part !== '..').at(-1) ?? '';
+  const last =
+    name
+      .split(/[/\\]/)
+      .filter((part) => part !== '' && part !== '.' && part !== '..')
+      .at(-1) ?? '';
   const safe = escapeControls(last).slice(0, NAME_CHARS);
   return safe === '' ? 'unnamed' : safe;
 }

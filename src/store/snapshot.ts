@@ -31,7 +31,7 @@ export async function readSnapshot(root: string, slice: TimeSlice): Promise<Map<
   }
   if (bytes.length > MAX_SNAPSHOT_BYTES) return facts;
   let isFirst = true;
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     const newline = bytes.indexOf(10, start);
     const end = newline < 0 ? bytes.length : newline;
     const value = parseLine(bytes.toString('utf8', start, end));

@@ -20,6 +20,8 @@ export interface StoredBinary {
   readonly debugOnly: boolean;
   /** Why `find` passes it over: damaged, unreadable, without symbols. "" when it is fine. */
   readonly problem: string;
+  /** Differs whenever the file has been changed: what a cache of its contents goes by, together with `path`. */
+  readonly version: string;
 }
 
 /** Any of the identities a profile or a person may know. Hex in either case, dashes in uuid allowed. */
@@ -42,7 +44,7 @@ export interface AddResult {
   readonly binary: StoredBinary;
   /** `replaced`: it now answers for its key in place of another file, which is kept beside it unless it was damaged. */
   readonly outcome: 'added' | 'already-there' | 'replaced';
-  /** A sentence when there is more to say, else "". */
+  /** What was done, for people: a clause without the file's name. */
   readonly note: string;
 }
 

@@ -110,7 +110,8 @@ export class Tree {
       const relative = child(path, name);
       if (this.#isDirectory(entry, relative)) {
         if (relative === OWN_DIR) continue;
-        if (relative.split('/').length > MAX_DEPTH) changes.problems.push(`${relative}: more than ${MAX_DEPTH} levels deep`);
+        if (relative.split('/').length > MAX_DEPTH)
+          changes.problems.push(`${relative}: more than ${MAX_DEPTH} levels deep`);
         else subdirectories.push(name);
         continue;
       }

@@ -1,9 +1,7 @@
 /** openElf against binutils' readelf and objcopy on real files. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { prepareZstd } from '../../src/bytes/inflate.ts';
 import { BufferSource } from '../../src/bytes/source.ts';
@@ -12,7 +10,9 @@ import type { ObjectFile, ObjectSymbol } from '../../src/object/object.ts';
 import { openObject } from '../../src/object/open.ts';
 import { needsTools } from '../support/toolchains.ts';
 import {
+  asciiName,
   readelf,
+  readelfBytes,
   readelfHeader,
   readelfLoads,
   readelfRelocations,
@@ -22,7 +22,9 @@ import {
 } from './readelf.ts';
 import {
   compressedSamples,
+  plugin,
   fileSource,
+  fixtureSamples,
   goSamples,
   otherSamples,
   pointerSamples,
@@ -49,7 +51,7 @@ function each(samples: readonly Sample[], run: (path: string) => void | Promise<
   }
 }
 
-const all = [...goSamples, ...pointerSamples, ...otherSamples];
+const all = [...goSamples, ...pointerSamples, ...fixtureSamples, ...otherSamples];
 
 describe('header, segments and sections equal readelf', () => {
   each(all, (path) => {
@@ -79,7 +81,7 @@ describe('header, segments and sections equal readelf', () => {
     const expected = readelfSections(path);
     assert.equal(object.sections.length, expected.length);
     for (const [i, section] of object.sections.entries()) {
-      const want = expected[i]!;
+      const want = expected[i];
       assert.equal(section.name, want.name);
       assert.equal(section.fileOffset, want.offset);
       assert.equal(section.size, want.size);
@@ -102,7 +104,7 @@ function defined(symbols: readonly ReadelfSymbol[]): ReadelfSymbol[] {
 }
 
 function asRow(object: ObjectFile, s: ObjectSymbol): string {
-  return `${(object.bias + BigInt(s.address)).toString(16)} ${s.size} ${s.kind} ${s.binding} ${s.name.replace(/@.*$/, '')}`;
+  return `${(object.bias + BigInt(s.address)).toString(16)} ${s.size} ${s.kind} ${s.binding} ${asciiName(s.name.replace(/@.*$/, ''))}`;
 }
 
 function expectedRow(s: ReadelfSymbol): string {
@@ -137,9 +139,9 @@ describe('symbols equal readelf', () => {
     assert.equal(columns.length, functions.length);
     assert.equal(columns.length, columns.start.length);
     for (const [i, want] of functions.entries()) {
-      assert.equal(object.bias + BigInt(columns.start[i]!), want.value);
+      assert.equal(object.bias + BigInt(columns.start[i]), want.value);
       assert.equal(columns.size[i], want.size);
-      assert.equal(columns.name(i).replace(/@.*$/, ''), want.name);
+      assert.equal(asciiName(columns.name(i).replace(/@.*$/, '')), want.name);
       assert.equal(columns.binding[i], { LOCAL: 0, GLOBAL: 1, WEAK: 2 }[want.binding]);
     }
   });
@@ -150,7 +152,7 @@ describe('notes and build IDs equal readelf', () => {
     const object = openObject(fileSource(path));
     const text = readelf(path, '-n');
     assert.equal(object.ids.gnu, /Build ID: ([0-9a-f]+)/.exec(text)?.[1] ?? null);
-    const rows = [...text.matchAll(/^ {2}(\S+) +0x([0-9a-f]{8})\t/gm)].map((m) => `${m[1]} ${parseInt(m[2]!, 16)}`);
+    const rows = [...text.matchAll(/^ {2}(\S+) +0x([0-9a-f]{8})\t/gm)].map((m) => `${m[1]} ${parseInt(m[2], 16)}`);
     assert.deepEqual(
       object.notes().map((n) => `${n.name} ${n.desc.length}`),
       rows,
@@ -178,12 +180,6 @@ describe('bytes at addresses', () => {
     for (const segment of object.segments) {
       if (object.debugOnly) break;
       assert.equal(object.fileOffsetOf(segment.address, segment.fileSize + 1), -1);
-      assert.equal(
-        object.fileOffsetOf(segment.address + segment.size, 1),
-        object.segments.some((s) => s.address === segment.address + segment.size)
-          ? object.fileOffsetOf(segment.address + segment.size, 1)
-          : -1,
-      );
     }
     assert.equal(object.fileOffsetOf(-1, 1), -1);
     assert.equal(object.fileOffsetOf(NaN, 1), -1);
@@ -192,10 +188,10 @@ describe('bytes at addresses', () => {
 });
 
 /** Relocation types whose result readelf's own columns give: addend, or symbol value plus addend. */
-const PLAIN = /_RELATIVE$|^R_X86_64_64$|^R_AARCH64_ABS64$/;
+const PLAIN = /_RELATIVE$|^R_(X86_64|RISCV|390)_64$|^R_AARCH64_ABS64$|^R_PPC64_ADDR64$/;
 
 describe('relocated pointers equal readelf', () => {
-  each([...goSamples, ...pointerSamples], (path) => {
+  each([...goSamples, ...pointerSamples, ...fixtureSamples], (path) => {
     const object = openObject(fileSource(path));
     const defined = new Set(
       (readelfSymbols(path).get('.dynsym') ?? []).filter((s) => s.section !== 'UND').map((s) => s.name),
@@ -240,10 +236,6 @@ describe('pointers to named things', () => {
       assert.equal(pointer('local_pointer', 0), address('counter'));
       assert.equal(pointer('global_table', 0), address('global_function'));
       assert.equal(pointer('global_table', 1), address('weak_function'));
-      assert.equal(
-        pointer('global_table', 2),
-        object.segments[0]?.address === 0 && !path.includes('shared') ? pointer('global_table', 2) : -1,
-      );
       assert.equal(pointer('into_array', 0), address('empty_data') + 64);
       if (object.type === 'dyn' && rows.length > 0) {
         const found = object.relocationsTo(address('local_function'));
@@ -254,7 +246,7 @@ describe('pointers to named things', () => {
 });
 
 describe('without section headers', () => {
-  each([...goSamples, ...pointerSamples], (path) => {
+  each([...goSamples, ...pointerSamples, ...fixtureSamples], (path) => {
     const whole = openObject(fileSource(path));
     const object = openObject(new BufferSource(withoutSectionHeaders(readFileSync(path))));
     assert.deepEqual(object.sections, []);
@@ -277,28 +269,26 @@ describe('without section headers', () => {
   });
 });
 
-describe('compressed sections inflate to what objcopy makes of them', () => {
+test('names outside ASCII are UTF-8', { skip: needsTools('nm') || plugin.skip }, async () => {
+  const path = await plugin.build();
+  const rows = execFileSync('nm', ['--defined-only', path], { encoding: 'utf8', maxBuffer: 1 << 28 }).split('\n');
+  const expected = rows.filter((row) => /[^ -~]/.test(row)).map((row) => `${parseInt(row, 16)}${row.slice(18)}`);
+  const object = openObject(fileSource(path));
+  const found = object.symbols().filter((s) => /[^ -~]/.test(s.name));
+  assert.notEqual(found.length, 0);
+  assert.deepEqual(found.map((s) => `${s.address} ${s.name}`).sort(), expected.sort());
+});
+
+describe('compressed sections inflate as readelf inflates them', () => {
   each(compressedSamples, async (path) => {
     const object = openObject(fileSource(path));
-    const dir = mkdtempSync(join(tmpdir(), 'resym-elf-'));
-    try {
-      const plain = join(dir, 'plain');
-      execFileSync('objcopy', ['--decompress-debug-sections', path, plain]);
-      const expected = openObject(fileSource(plain));
-      if (needsZstd(object)) await prepareZstd();
-      let compressed = 0;
-      for (const section of object.sections) {
-        if (section.compression === 'none') continue;
-        compressed++;
-        const want = expected.section(section.name.replace(/^\.z/, '.'))!;
-        assert.equal(want.compression, 'none');
-        const data = object.sectionData(section);
-        assert.equal(Buffer.compare(data, expected.sectionData(want)), 0, section.name);
-        assert.equal(object.sectionData(section), data, 'held data is not inflated again');
-      }
-      assert.ok(compressed > 0);
-    } finally {
-      rmSync(dir, { recursive: true });
+    if (needsZstd(object)) await prepareZstd();
+    const compressed = object.sections.filter((section) => section.compression !== 'none');
+    assert.notEqual(compressed.length, 0);
+    for (const section of compressed) {
+      const data = object.sectionData(section);
+      assert.equal(Buffer.compare(data, readelfBytes(path, section.index)), 0, section.name);
+      assert.equal(object.sectionData(section), data, 'what is held is not inflated again');
     }
   });
 });

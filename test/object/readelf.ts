@@ -65,6 +65,11 @@ export function readelfSections(path: string): ReadelfSection[] {
   }));
 }
 
+/** readelf 2.40 drops bytes of characters outside ASCII ("·" in Go's names): names are compared without these. */
+export function asciiName(name: string): string {
+  return name.replace(/[^ -~]/gu, '');
+}
+
 /** The tables by name (".symtab", ".dynsym"), or "" for one found without section headers. */
 export function readelfSymbols(path: string, ...flags: string[]): Map<string, ReadelfSymbol[]> {
   const tables = new Map<string, ReadelfSymbol[]>();
@@ -80,10 +85,16 @@ export function readelfSymbols(path: string, ...flags: string[]): Map<string, Re
       type: row[3] ?? '',
       binding: row[4] ?? '',
       section: row[5] ?? '',
-      name: (row[6] ?? '').replace(/@.*$/, ''),
+      name: asciiName((row[6] ?? '').replace(/@.*$/, '')),
     });
   }
   return tables;
+}
+
+/** A section's bytes, inflated, from readelf's hex dump. */
+export function readelfBytes(path: string, section: number): Buffer {
+  const rows = [...readelf(path, '-z', '-x', String(section)).matchAll(/^ {2}0x[0-9a-f]+ ((?:[0-9a-f]+ ){1,4})/gm)];
+  return Buffer.from(rows.map(([, hex = '']) => hex.replaceAll(' ', '')).join(''), 'hex');
 }
 
 export interface ReadelfRelocation {
@@ -112,7 +123,7 @@ export function readelfRelocations(path: string): ReadelfRelocation[] {
     if (named?.[4] !== undefined)
       value = BigInt(`0x${named[1]}`) + BigInt(`0x${named[4]}`) * (named[3] === '-' ? -1n : 1n);
     else if (plain && named === null) value = BigInt(`0x${plain[1]}`);
-    relocations.push({ address: BigInt(`0x${address}`), type: type ?? '', value, symbol: named?.[2] ?? '' });
+    relocations.push({ address: BigInt(`0x${address}`), type: type ?? '', value, symbol: asciiName(named?.[2] ?? '') });
   }
   return relocations;
 }

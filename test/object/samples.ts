@@ -86,6 +86,15 @@ export function gccSample(name: string, source: string, flags: readonly string[]
   };
 }
 
+/** A committed file of test/fixtures/elf/pointers. */
+export function fixtureSample(name: string): Sample {
+  return {
+    name: `fixture ${name}`,
+    skip: false,
+    build: () => Promise.resolve(join(fixtures, 'pointers', `${name}.so`)),
+  };
+}
+
 /** Another sample's file put through one command; `$in` and `$out` are replaced. */
 export function derived(base: Sample, ...command: string[]): Sample {
   const [tool = '', ...args] = command;
@@ -119,6 +128,8 @@ export function withoutSectionHeaders(bytes: Uint8Array): Uint8Array {
 
 const shared = ['-O1', '-g', '-shared', '-fPIC'];
 
+export const plugin = goSample('plugin', 'plugin');
+
 export const goSamples: readonly Sample[] = [
   goSample('exe', 'exe'),
   goSample('exe -s -w', 'exe', { strip: 's-w' }),
@@ -126,7 +137,7 @@ export const goSamples: readonly Sample[] = [
   goSample('cgo', 'cgo'),
   goSample('cgo-pie', 'cgo-pie'),
   goSample('c-shared', 'c-shared'),
-  goSample('plugin', 'plugin'),
+  plugin,
   ...['1.15', '1.19', '1.21', '1.24'].flatMap((version) => [
     goSample(`${version} exe`, 'exe', { version }),
     goSample(`${version} pie`, 'pie', { version }),
@@ -162,12 +173,16 @@ export const pointerSamples: readonly Sample[] = [
   gccSample('sysv hash', 'pointers.c', [...shared, '-Wl,--hash-style=sysv']),
 ];
 
+export const fixtureSamples: readonly Sample[] = [
+  ...['arm', 'arm64', 'arm64-zeroed', 'arm64be', 'mips', 'ppc64', 'ppc64le', 'ppc64le-relr', 'riscv64', 's390x'],
+].map(fixtureSample);
+
 const object = gccSample('object', 'pointers.c', ['-O1', '-g', '-c']);
 
 export const otherSamples: readonly Sample[] = [
   object,
   gccSample('32-bit object', 'pointers.c', ['-m32', '-O1', '-g', '-c']),
-  ...[pointerSamples[0]!, pointerSamples[1]!, goSamples[0]!].flatMap((base) => [
+  ...[pointerSamples[0], pointerSamples[1], goSamples[0]].flatMap((base) => [
     derived(base, 'strip', '-o', '$out', '$in'),
     derived(base, 'objcopy', '--only-keep-debug', '$in', '$out'),
   ]),
@@ -180,9 +195,9 @@ export const otherSamples: readonly Sample[] = [
 
 export const compressedSamples: readonly Sample[] = [
   ...['zlib', 'zlib-gnu', 'zstd'].map((method) =>
-    derived(pointerSamples[0]!, 'objcopy', `--compress-debug-sections=${method}`, '$in', '$out'),
+    derived(pointerSamples[0], 'objcopy', `--compress-debug-sections=${method}`, '$in', '$out'),
   ),
-  derived(pointerSamples[6]!, 'objcopy', '--compress-debug-sections=zlib', '$in', '$out'),
+  derived(pointerSamples[6], 'objcopy', '--compress-debug-sections=zlib', '$in', '$out'),
   goSample('1.15 exe', 'exe', { version: '1.15' }),
   goSample('exe', 'exe'),
   goSample('ppc64 exe', 'exe', { env: { GOOS: 'linux', GOARCH: 'ppc64' } }),

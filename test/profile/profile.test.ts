@@ -155,13 +155,13 @@ describe('profiles of Go runtimes', () => {
     test(name, () => {
       const profile = fixture(name);
       assert.ok(profile.mappings.length > 0);
-      assert.equal(profile.mappings[0].hasFunctions, !name.includes('threadcreate') || name.startsWith('go1.15'));
+      // A threadcreate profile has no frame in it.
+      assert.equal(profile.mappings[0].hasFunctions, !name.includes('threadcreate'));
       assert.ok(
         profile.mappings.some(({ memoryStart }) => memoryStart === 0xffffffffff600000n),
         '[vsyscall]',
       );
       assert.ok(profile.locations.byId.dense && profile.functions.byId.dense);
-      assert.ok(profile.timeNanos > 2n ** 53n || name.includes('threadcreate') || profile.timeNanos >= 0n);
     });
   }
 

@@ -1,8 +1,9 @@
 /**
- * A second reader of pprof profiles, for comparing what went in with what came out. It shares nothing with src/: plain
- * objects, one bigint per number, everything decoded, no care for speed.
+ * A second reader of pprof profiles, for comparing what went in with what came out: everything decoded, numbers as
+ * bigints, nothing shared with src/.
  */
-import { gunzipSync } from 'node:zlib';
+import { uncompressed } from './erase.ts';
+import { fieldsOf, numberOf, numbersOf, type Field } from './fields.ts';
 
 export interface DecodedLine {
   readonly functionId: bigint;
@@ -60,57 +61,57 @@ export interface DecodedFrame {
 
 /** Decodes a profile, gzipped or not. Throws plain Errors: the bytes come from a runtime or from resym. */
 export function decodeProfile(raw: Uint8Array): DecodedProfile {
-  const fields = messageOf(raw[0] === 0x1f && raw[1] === 0x8b ? gunzipSync(raw) : raw);
-  const strings = all(fields, 6).map((bytes) => Buffer.from(bytes).toString('utf8'));
-  const text = (fieldsOf: Fields, number: number): string => {
-    const found = strings[Number(one(fieldsOf, number))];
-    if (found === undefined) throw new Error(`no string ${one(fieldsOf, number)}`);
+  const fields = fieldsOf(uncompressed(raw));
+  const strings = all(fields, 6).map((bytes) => Buffer.from(bytes).toString());
+  const text = (of: readonly Field[], number: number): string => {
+    const found = strings[Number(numberOf(of, number))];
+    if (found === undefined) throw new Error(`no string ${numberOf(of, number)}`);
     return found;
   };
   return {
     sampleTypes: all(fields, 1).map((bytes) => {
-      const type = messageOf(bytes);
+      const type = fieldsOf(bytes);
       return `${text(type, 1)}/${text(type, 2)}`;
     }),
     samples: all(fields, 2).map((bytes) => {
-      const sample = messageOf(bytes);
-      return { locations: integers(sample, 1), values: integers(sample, 2).map((value) => BigInt.asIntN(64, value)) };
+      const sample = fieldsOf(bytes);
+      return { locations: numbersOf(sample, 1), values: numbersOf(sample, 2).map((value) => BigInt.asIntN(64, value)) };
     }),
     mappings: all(fields, 3).map((bytes) => {
-      const mapping = messageOf(bytes);
+      const mapping = fieldsOf(bytes);
       return {
-        id: one(mapping, 1),
-        start: one(mapping, 2),
-        limit: one(mapping, 3),
-        offset: one(mapping, 4),
+        id: numberOf(mapping, 1),
+        start: numberOf(mapping, 2),
+        limit: numberOf(mapping, 3),
+        offset: numberOf(mapping, 4),
         file: text(mapping, 5),
         buildId: text(mapping, 6),
-        hasFunctions: one(mapping, 7) !== 0n,
-        hasFilenames: one(mapping, 8) !== 0n,
-        hasLineNumbers: one(mapping, 9) !== 0n,
-        hasInlineFrames: one(mapping, 10) !== 0n,
+        hasFunctions: numberOf(mapping, 7) !== 0n,
+        hasFilenames: numberOf(mapping, 8) !== 0n,
+        hasLineNumbers: numberOf(mapping, 9) !== 0n,
+        hasInlineFrames: numberOf(mapping, 10) !== 0n,
       };
     }),
     locations: all(fields, 4).map((bytes) => {
-      const location = messageOf(bytes);
+      const location = fieldsOf(bytes);
       return {
-        id: one(location, 1),
-        mappingId: one(location, 2),
-        address: one(location, 3),
+        id: numberOf(location, 1),
+        mappingId: numberOf(location, 2),
+        address: numberOf(location, 3),
         lines: all(location, 4).map((lineBytes) => {
-          const line = messageOf(lineBytes);
+          const line = fieldsOf(lineBytes);
           return {
-            functionId: one(line, 1),
-            line: BigInt.asIntN(64, one(line, 2)),
-            column: BigInt.asIntN(64, one(line, 3)),
+            functionId: numberOf(line, 1),
+            line: BigInt.asIntN(64, numberOf(line, 2)),
+            column: BigInt.asIntN(64, numberOf(line, 3)),
           };
         }),
       };
     }),
     functions: new Map(
       all(fields, 5).map((bytes) => {
-        const fn = messageOf(bytes);
-        const id = one(fn, 1);
+        const fn = fieldsOf(bytes);
+        const id = numberOf(fn, 1);
         return [
           id,
           {
@@ -118,7 +119,7 @@ export function decodeProfile(raw: Uint8Array): DecodedProfile {
             name: text(fn, 2),
             systemName: text(fn, 3),
             file: text(fn, 4),
-            startLine: BigInt.asIntN(64, one(fn, 5)),
+            startLine: BigInt.asIntN(64, numberOf(fn, 5)),
           },
         ];
       }),
@@ -136,72 +137,7 @@ export function framesOf(profile: DecodedProfile, location: DecodedLocation): De
   });
 }
 
-type Value = bigint | Uint8Array;
-type Fields = Map<number, Value[]>;
-
-function one(fields: Fields, number: number): bigint {
-  const value = fields.get(number)?.at(-1) ?? 0n;
-  if (typeof value !== 'bigint') throw new Error(`field ${number} is not a number`);
-  return value;
-}
-
-function all(fields: Fields, number: number): Uint8Array[] {
-  return (fields.get(number) ?? []).map((value) => {
-    if (typeof value === 'bigint') throw new Error(`field ${number} is not a message`);
-    return value;
-  });
-}
-
-/** A repeated integer, packed or not. */
-function integers(fields: Fields, number: number): bigint[] {
-  const out: bigint[] = [];
-  for (const value of fields.get(number) ?? []) {
-    if (typeof value === 'bigint') {
-      out.push(value);
-      continue;
-    }
-    for (let at = 0; at < value.length;) {
-      const [integer, next] = varint(value, at);
-      out.push(integer);
-      at = next;
-    }
-  }
-  return out;
-}
-
-function messageOf(bytes: Uint8Array): Fields {
-  const fields: Fields = new Map();
-  for (let at = 0; at < bytes.length;) {
-    const [key, afterKey] = varint(bytes, at);
-    const number = Number(key >> 3n);
-    const wire = Number(key & 7n);
-    let value: Value;
-    if (wire === 0) {
-      [value, at] = varint(bytes, afterKey);
-    } else if (wire === 2) {
-      const [length, start] = varint(bytes, afterKey);
-      at = start + Number(length);
-      if (at > bytes.length) throw new Error(`field ${number} ends at ${at} of ${bytes.length}`);
-      value = bytes.subarray(start, at);
-    } else if (wire === 1 || wire === 5) {
-      at = afterKey + (wire === 1 ? 8 : 4);
-      value = bytes.subarray(afterKey, at);
-    } else {
-      throw new Error(`wire type ${wire} at ${at}`);
-    }
-    const list = fields.get(number);
-    if (list === undefined) fields.set(number, [value]);
-    else list.push(value);
-  }
-  return fields;
-}
-
-function varint(bytes: Uint8Array, start: number): [bigint, number] {
-  let value = 0n;
-  for (let at = start, shift = 0n; at < bytes.length; at++, shift += 7n) {
-    const byte = bytes[at] ?? 0;
-    value |= BigInt(byte & 0x7f) << shift;
-    if (byte < 0x80) return [BigInt.asUintN(64, value), at + 1];
-  }
-  throw new Error(`varint at ${start} has no end`);
+/** The contents of a repeated message or string. */
+function all(fields: readonly Field[], number: number): Uint8Array[] {
+  return fields.filter((field) => field.number === number).map((field) => field.body);
 }

@@ -14,7 +14,7 @@ export interface Field {
   readonly bytes: Uint8Array;
 }
 
-const NO_BODY = new Uint8Array(0);
+const NO_BODY: Uint8Array = new Uint8Array(0);
 
 /** The fields of a message, in order. Throws Error on what is no message. */
 export function fieldsOf(message: Uint8Array): Field[] {
@@ -34,7 +34,7 @@ export function fieldsOf(message: Uint8Array): Field[] {
     const tag = varint();
     const wire = Number(tag & 7n);
     let value = 0n;
-    let body = NO_BODY;
+    let body: Uint8Array = NO_BODY;
     if (wire === 0) value = varint();
     else {
       const length = wire === 2 ? Number(varint()) : wire === 1 ? 8 : wire === 5 ? 4 : NaN;

@@ -2,21 +2,37 @@
  * google/pprof's own reader as an oracle: one Go process that answers for as many profiles as it is given.
  */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { buildGo } from './build.ts';
-import { anyGo } from './toolchains.ts';
+import { machineGo, toolchain, type Toolchain } from './toolchains.ts';
 
 const DIR = fileURLToPath(new URL('./pprof-oracle', import.meta.url));
 
+/** What google/pprof's go.mod asks for; see pprof-oracle/go.mod. */
+const OLDEST = { major: 1, minor: 23 };
+
+/** A Go that can build the oracle, or null. */
+function goForPprof(): Toolchain | null {
+  for (const version of ['1.26', '1.25', '1.24', '1.23']) {
+    const found = toolchain(version);
+    if (found !== null) return found;
+  }
+  const found = machineGo();
+  if (found === null) return null;
+  const { stdout } = spawnSync(found.go, ['env', 'GOVERSION'], { env: found.env, encoding: 'utf8' });
+  const [, major, minor] = /^go(\d+)\.(\d+)/.exec(stdout) ?? ['', '0', '0'];
+  return Number(major) > OLDEST.major || Number(minor) >= OLDEST.minor ? found : null;
+}
+
 /** `skip` of a test that needs the oracle. */
-export const needsPprof: string | false = anyGo() === null ? 'needs go 1.23' : false;
+export const needsPprof: string | false = goForPprof() === null ? 'needs go 1.23' : false;
 
 export class PprofOracle {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #waiting: { resolve: (answer: string) => void; reject: (error: Error) => void }[] = [];
-  #pending = Buffer.alloc(0);
+  #pending: Buffer = Buffer.alloc(0);
 
   private constructor(path: string) {
     this.#process = spawn(path, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -30,9 +46,9 @@ export class PprofOracle {
 
   /** Builds the oracle if need be (downloads one Go module the first time) and starts it. */
   static async start(): Promise<PprofOracle> {
-    const toolchain = anyGo();
-    assert.ok(toolchain !== null, 'needs go');
-    return new PprofOracle(await buildGo({ toolchain, dir: DIR, mode: 'exe' }));
+    const found = goForPprof();
+    assert.ok(found !== null, 'needs go 1.23');
+    return new PprofOracle(await buildGo({ toolchain: found, dir: DIR, mode: 'exe' }));
   }
 
   #receive(chunk: Buffer): void {
