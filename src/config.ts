@@ -87,7 +87,7 @@ export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
   const only = targets.size === 1 ? [...targets.keys()][0]! : null;
   return {
     listen: parseListen(flags.listen ?? env['RESYM_LISTEN'] ?? file.listen ?? DEFAULT_LISTEN),
-    storeDir: storeDir(flags.store ?? file.store, env),
+    storeDir: flags.store ?? env['RESYM_STORE'] ?? file.store ?? storeDir(undefined, env),
     targets,
     defaultTarget: file.defaultTarget ?? only,
     budgetMs: file.budgetSeconds * 1000,

@@ -26,12 +26,20 @@ import { assertUntouched } from './support/untouched.ts';
 
 const FIXTURES = fileURLToPath(new URL('./fixtures/profiles', import.meta.url));
 const TOOLCHAINS = toolchains();
+const WRITES_ALL = { startLines: true, splitsGroups: false };
 const SHOWN = 8; // of a list of differences: the first ones tell what is wrong
 /** C symbols of the fixture that run on a thread Go did not start. */
 const NATIVE = /^(native_burn|loop|whirl|whirl_twice)$/;
 
-const totals = new Map<string, { locations: number; frames: number; artefacts: number }>();
-const artefactNames = new Set<string>();
+interface Totals {
+  locations: number;
+  frames: number;
+  repeated: number;
+  split: number;
+}
+
+const totals = new Map<string, Totals>();
+const repeatedNames = new Set<string>();
 let oracle: Promise<PprofOracle> | null = null;
 
 after(async () => (await oracle)?.stop());
@@ -39,25 +47,22 @@ after(async () => (await oracle)?.stop());
 test('the comparison sees what it is there to see', () => {
   const raw = readFileSync(join(FIXTURES, 'go1.26-cpu.pb.gz'));
   const original = decodeProfile(raw);
-  const same = compareProfiles(original, original, { startLines: true });
+  const same = compareProfiles(original, original, WRITES_ALL);
   assert.deepEqual(same.differences, []);
   assert.ok(same.locations > 100 && same.frames > same.locations, `${same.locations} locations, ${same.frames} frames`);
-  assert.equal(
-    compareProfiles(original, decodeProfile(erase(raw)), { startLines: true }).differences.length,
-    same.locations,
-  );
+  assert.equal(compareProfiles(original, decodeProfile(erase(raw)), WRITES_ALL).differences.length, same.locations);
   for (const change of [{ name: 'x' }, { file: 'x' }, { startLine: 77777n }]) {
     const functions = new Map([...original.functions].map(([id, fn]) => [id, { ...fn, ...change }]));
-    const { differences, artefacts } = compareProfiles(original, { ...original, functions }, { startLines: true });
+    const { differences, repeated } = compareProfiles(original, { ...original, functions }, WRITES_ALL);
     assert.ok(
       differences.length >= original.functions.size - 1,
       JSON.stringify(change, (_, v: unknown) => String(v)),
     );
-    if ('name' in change) assert.equal(artefacts.length, 0);
+    if ('name' in change) assert.equal(repeated.length, 0);
   }
   const flat = original.locations.map((location) => ({ ...location, lines: location.lines.slice(-1) }));
   assert.ok(
-    compareProfiles(original, { ...original, locations: flat }, { startLines: true }).differences.length > 0,
+    compareProfiles(original, { ...original, locations: flat }, WRITES_ALL).differences.length > 0,
     'inlining lost',
   );
 });
@@ -85,7 +90,7 @@ test('what was restored', { skip: TOOLCHAINS.length === 0 ? 'needs go' : false }
       `go ${version}: ${locations} locations, ${frames} frames; ${artefacts} frames where the runtime repeats another file`,
     );
   }
-  if (artefactNames.size > 0) t.diagnostic(`functions with such frames: ${[...artefactNames].sort().join(', ')}`);
+  if (repeatedNames.size > 0) t.diagnostic(`functions with such frames: ${[...repeatedNames].sort().join(', ')}`);
 });
 
 async function restore(go: Toolchain, variant: Variant): Promise<void> {
@@ -93,12 +98,14 @@ async function restore(go: Toolchain, variant: Variant): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'resym-restore-'));
   try {
     const originals = new Map(PROFILES.map((name) => [name, readFileSync(join(capture.dir, `${name}.pb.gz`))]));
-    // Twice: gzipped and with the flags of an address-only profile; raw and with the runtime's flags.
-    const erased = join(dir, 'erased');
-    for (const flags of ['drop', 'keep'] as const) mkdirSync(join(erased, flags), { recursive: true });
+    // Erased twice: gzipped and with the flags of an address-only profile; raw and with the runtime's flags. And whole:
+    // a profile that lacks nothing must not get worse, nor different.
+    const inputs = join(dir, 'inputs');
+    for (const kind of ['drop', 'keep', 'whole']) mkdirSync(join(inputs, kind), { recursive: true });
     for (const [name, original] of originals) {
-      writeFileSync(join(erased, 'drop', `${name}.pb.gz`), gzipSync(erase(original, { flags: 'drop' })));
-      writeFileSync(join(erased, 'keep', `${name}.pb`), erase(original, { flags: 'keep' }));
+      writeFileSync(join(inputs, 'whole', `${name}.pb.gz`), original);
+      writeFileSync(join(inputs, 'drop', `${name}.pb.gz`), gzipSync(erase(original, { flags: 'drop' })));
+      writeFileSync(join(inputs, 'keep', `${name}.pb`), erase(original, { flags: 'keep' }));
     }
 
     const archive = join(dir, 'archive');
@@ -108,7 +115,7 @@ async function restore(go: Toolchain, variant: Variant): Promise<void> {
     const out = join(dir, 'out');
     const done = await resym([
       'symbolize',
-      erased,
+      inputs,
       '--store',
       archive,
       ...pinned.flatMap((path) => ['--binary', path]),
@@ -116,34 +123,37 @@ async function restore(go: Toolchain, variant: Variant): Promise<void> {
       out,
     ]);
     assert.equal(done.code, 0, done.stderr);
-    assert.deepEqual(filesBelow(out), filesBelow(erased), 'one output an input');
+    assert.deepEqual(filesBelow(out), filesBelow(inputs), 'one output an input');
 
-    const startLines = Number(go.version.split('.')[1]) >= 20;
-    const sum = { locations: 0, frames: 0, artefacts: 0 };
+    const minor = Number(go.version.split('.')[1]);
+    const habits = { startLines: minor >= 20, splitsGroups: minor < 18 };
+    const total = totals.get(go.version) ?? { locations: 0, frames: 0, repeated: 0, split: 0 };
+    totals.set(go.version, total);
     for (const file of filesBelow(out)) {
       const name = /(\w+)\.pb/.exec(file)?.[1] ?? '';
       const original = decodeProfile(originals.get(name as (typeof PROFILES)[number]) ?? new Uint8Array(0));
-      const input = readFileSync(join(erased, file));
+      const input = readFileSync(join(inputs, file));
       const output = readFileSync(join(out, file));
       const restored = decodeProfile(output);
-      const comparison = compareProfiles(original, restored, { startLines });
+      const comparison = compareProfiles(original, restored, habits);
       assertRestored(`${variant} ${file}`, comparison);
-      sum.locations += comparison.locations;
-      sum.frames += comparison.frames;
-      sum.artefacts += comparison.artefacts.length;
-      for (const line of comparison.artefacts) artefactNames.add(/: (\S+) /.exec(line)?.[1] ?? line);
+      if (file.startsWith('whole'))
+        assert.equal(
+          comparison.repeated.length + comparison.split.length,
+          0,
+          `${variant} ${file}: named frames changed`,
+        );
+      total.locations += comparison.locations;
+      total.frames += comparison.frames;
+      total.repeated += comparison.repeated.length;
+      total.split += comparison.split.length;
+      for (const line of comparison.repeated) repeatedNames.add(/: (\S+) /.exec(line)?.[1] ?? line);
 
       assertUntouched(input, output);
       assertFlags(`${variant} ${file}`, input, restored);
       if (name === 'cpu' && variant.startsWith('cgo')) assertNative(original, restored);
       await assertAccepted(`${variant} ${file}`, output, join(out, file));
     }
-    const before = totals.get(go.version) ?? { locations: 0, frames: 0, artefacts: 0 };
-    totals.set(go.version, {
-      locations: before.locations + sum.locations,
-      frames: before.frames + sum.frames,
-      artefacts: before.artefacts + sum.artefacts,
-    });
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

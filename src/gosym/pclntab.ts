@@ -17,7 +17,7 @@ import { InlineTrees } from './inline-tree.ts';
 import type { PclntabHeader, PclntabVersion } from './layout.ts';
 import { locateTable, type LocatedTable } from './locate.ts';
 import type { ModuleData } from './moduledata.ts';
-import { PagedBytes } from './paged-bytes.ts';
+import { MAX_BYTES_IN_MEMORY, PagedBytes } from './paged-bytes.ts';
 import { TextSections } from './text-sections.ts';
 import { findWrapperId } from './wrapper-id.ts';
 
@@ -68,14 +68,15 @@ export class GoSymbols {
 
   /**
    * null when the file holds no Go table at all. Throws UnsupportedError for a table that cannot be read (altered or unknown
-   * magic, packed file; the message says what was seen) and FormatError for a damaged or cut one.
+   * magic, packed file; the message says what was seen) and FormatError for a damaged or cut one. A table of more than
+   * `maxBytesInMemory` is read in small windows, as they are needed.
    */
-  static open(object: ObjectFile): GoSymbols | null {
+  static open(object: ObjectFile, maxBytesInMemory = MAX_BYTES_IN_MEMORY): GoSymbols | null {
     const located = locateTable(object);
-    return located === null ? null : new GoSymbols(object, located);
+    return located === null ? null : new GoSymbols(object, located, maxBytesInMemory);
   }
 
-  private constructor(object: ObjectFile, located: LocatedTable) {
+  private constructor(object: ObjectFile, located: LocatedTable, maxBytesInMemory: number) {
     const { header, module } = located;
     this.header = header;
     this.module = module;
@@ -91,6 +92,7 @@ export class GoSymbols {
       located.length,
       object.littleEndian,
       located.section,
+      maxBytesInMemory,
     );
     this.#bias = Number(object.bias);
     this.#text = new TextSections(module.text, module.textSections);

@@ -4,7 +4,7 @@
  * Work is proportional to what the edits need, not to what the profile holds: the table's strings are looked at once and
  * compared as bytes with those that are wanted; none is kept.
  */
-import type { NewFunction, ProfileEdits } from './edits.ts';
+import type { NewFunction, NewLine } from './edits.ts';
 import { FUNCTION, PROFILE } from './fields.ts';
 import type { FunctionTable } from './functions.ts';
 import type { Profile } from './profile.ts';
@@ -34,12 +34,12 @@ interface Wanted {
   index: number;
 }
 
-/** One of the functions the edits mention, without repetitions. */
+/** One of the functions the edits mention, without repetitions: numbers of wanted strings. */
 interface Entry {
-  readonly function: NewFunction;
   readonly name: number;
   readonly systemName: number;
   readonly filename: number;
+  readonly startLine: number;
   id: number | bigint;
 }
 
@@ -49,7 +49,9 @@ export class NewFunctions {
   /** Bytes that `write` writes. */
   readonly size: number;
   readonly #profile: Profile;
-  readonly #byObject = new Map<NewFunction, Entry>();
+  readonly #entries: Entry[] = [];
+  /** For each line, in the order given, its function's position in #entries. */
+  readonly #lineEntries: Int32Array;
   /** Strings the edits need, numbered in order of appearance; keys have one character per byte. */
   readonly #wanted: Wanted[] = [];
   readonly #wantedNumbers = new Map<string, number>();
@@ -57,48 +59,55 @@ export class NewFunctions {
   /** Strings to append, UTF-8. */
   readonly #strings: Uint8Array[] = [];
 
-  constructor(profile: Profile, edits: ProfileEdits) {
+  /** `lines`: for each location to be written its lines. Throws nothing of its own. */
+  constructor(profile: Profile, lines: readonly (readonly NewLine[])[], comments: readonly string[]) {
     this.#profile = profile;
-    const entries = this.#collect(edits);
-    const comments = edits.comments.map((text) => this.#want(text));
+    this.#lineEntries = new Int32Array(lines.reduce((sum, { length }) => sum + length, 0));
+    this.#collect(lines);
+    const wantedComments = comments.map((text) => this.#want(text));
     if (this.#wanted.length > 0) {
       const numbers = this.#findStrings();
       const candidates = this.#findFunctions(numbers);
-      this.#assign(entries, numbers, candidates);
+      this.#assign(numbers, candidates);
     }
-    this.comments = comments.map((number) => this.#index(number));
+    this.comments = wantedComments.map((number) => this.#index(number));
     this.size = this.#measure();
   }
 
-  /** The id for a function object that the edits contain. */
-  id(newFunction: NewFunction): number | bigint {
-    return this.#byObject.get(newFunction)!.id;
+  /** The function id for the `line`th of all lines given. */
+  id(line: number): number | bigint {
+    return this.#entries[this.#lineEntries[line]].id;
   }
 
-  #collect(edits: ProfileEdits): Entry[] {
-    const entries: Entry[] = [];
-    const byContent = new Map<string, Entry>();
-    for (const lines of edits.lines.values()) {
-      for (const { function: f } of lines) {
+  #collect(lines: readonly (readonly NewLine[])[]): void {
+    const byObject = new Map<NewFunction, number>();
+    const byContent = new Map<string, number>();
+    let line = 0;
+    for (const list of lines) {
+      for (const { function: f } of list) {
         // The same object most of the time: equal ones are only looked for at first sight.
-        if (this.#byObject.has(f)) continue;
-        const key = `${f.startLine} ${f.name.length} ${f.systemName.length} ${f.name}${f.systemName}${f.filename}`;
-        let entry = byContent.get(key);
-        if (entry === undefined) {
-          entry = {
-            function: f,
-            name: this.#want(f.name),
-            systemName: this.#want(f.systemName),
-            filename: this.#want(f.filename),
-            id: 0,
-          };
-          byContent.set(key, entry);
-          entries.push(entry);
+        let number = byObject.get(f);
+        if (number === undefined) {
+          number = this.#enter(f, byContent);
+          byObject.set(f, number);
         }
-        this.#byObject.set(f, entry);
+        this.#lineEntries[line++] = number;
       }
     }
-    return entries;
+  }
+
+  #enter(f: NewFunction, byContent: Map<string, number>): number {
+    const name = this.#want(f.name);
+    const systemName = this.#want(f.systemName);
+    const filename = this.#want(f.filename);
+    const key = `${name} ${systemName} ${filename} ${f.startLine}`;
+    let number = byContent.get(key);
+    if (number === undefined) {
+      number = this.#entries.length;
+      byContent.set(key, number);
+      this.#entries.push({ name, systemName, filename, startLine: f.startLine, id: 0 });
+    }
+    return number;
   }
 
   #want(text: string): number {
@@ -147,10 +156,10 @@ export class NewFunctions {
     return { first, next };
   }
 
-  #assign(entries: Entry[], numbers: Int32Array, candidates: { first: Int32Array; next: Int32Array }): void {
+  #assign(numbers: Int32Array, candidates: { first: Int32Array; next: Int32Array }): void {
     const { functions } = this.#profile;
     const nextId = freeIds(functions);
-    for (const entry of entries) {
+    for (const entry of this.#entries) {
       const existing = this.#match(entry, numbers, candidates);
       if (existing >= 0) {
         entry.id = compact(functions.id(existing));
@@ -162,7 +171,7 @@ export class NewFunctions {
         name: this.#index(entry.name),
         systemName: this.#index(entry.systemName),
         filename: this.#index(entry.filename),
-        startLine: entry.function.startLine,
+        startLine: entry.startLine,
       });
     }
   }
@@ -170,14 +179,14 @@ export class NewFunctions {
   /** The best record of the profile for `entry`: of equal start line, else one where either does not know it; -1 for none. */
   #match(entry: Entry, numbers: Int32Array, { first, next }: { first: Int32Array; next: Int32Array }): number {
     const { functions, strings } = this.#profile;
-    const { startLine, systemName } = entry.function;
+    const { startLine } = entry;
+    const noSystemName = this.#wanted[entry.systemName].text === '';
     let fallback = -1;
     let compared = 0;
     for (let i = first[entry.name]; i >= 0 && compared < MAX_CANDIDATES; i = next[i]!, compared++) {
       if (numbers[functions.filename(i)] !== entry.filename) continue;
       const other = functions.systemName(i);
-      const sameSystemName =
-        numbers[other] === entry.systemName || strings.byteLength(other) === 0 || systemName === '';
+      const sameSystemName = numbers[other] === entry.systemName || strings.byteLength(other) === 0 || noSystemName;
       if (!sameSystemName) continue;
       const otherLine = functions.startLine(i);
       if (otherLine === startLine) return i;
@@ -213,11 +222,10 @@ export class NewFunctions {
       writer.varint(recordSize(record));
       writer.byte((FUNCTION.id << 3) | VARINT);
       writer.varint(record.id);
-      for (const [field, value] of fieldsOf(record)) {
-        if (value === 0) continue;
-        writer.byte((field << 3) | VARINT);
-        writer.varint(value);
-      }
+      writeNumber(writer, FUNCTION.name, record.name);
+      writeNumber(writer, FUNCTION.system_name, record.systemName);
+      writeNumber(writer, FUNCTION.filename, record.filename);
+      writeNumber(writer, FUNCTION.start_line, record.startLine);
     }
     for (const bytes of this.#strings) {
       writer.byte((PROFILE.string_table << 3) | LENGTH);
@@ -227,20 +235,20 @@ export class NewFunctions {
   }
 }
 
-function fieldsOf(record: Record): [number, number][] {
-  return [
-    [FUNCTION.name, record.name],
-    [FUNCTION.system_name, record.systemName],
-    [FUNCTION.filename, record.filename],
-    [FUNCTION.start_line, record.startLine],
-  ];
+/** Nothing for 0, as proto3 has it. */
+function writeNumber(writer: WireWriter, field: number, value: number): void {
+  if (value === 0) return;
+  writer.byte((field << 3) | VARINT);
+  writer.varint(value);
+}
+
+function numberSize(value: number): number {
+  return value === 0 ? 0 : 1 + varintSize(value);
 }
 
 /** Bytes of the content of a Function record. */
-function recordSize(record: Record): number {
-  let size = 1 + varintSize(record.id);
-  for (const [, value] of fieldsOf(record)) if (value !== 0) size += 1 + varintSize(value);
-  return size;
+function recordSize({ id, name, systemName, filename, startLine }: Record): number {
+  return 1 + varintSize(id) + numberSize(name) + numberSize(systemName) + numberSize(filename) + numberSize(startLine);
 }
 
 /** Ids above the largest, so that dense ids stay dense; when those are used up, unused ones from 1. */

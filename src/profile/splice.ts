@@ -25,23 +25,26 @@ export type { MappingFlags, NewFunction, NewLine, ProfileEdits };
  * result would be too large.
  */
 export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
-  const reader = new WireReader(profile.raw);
-  const functions = new NewFunctions(profile, edits);
-  const locations = [...edits.lines.keys()].sort((a, b) => a - b);
   const mappings = [...edits.flags.keys()].sort((a, b) => a - b).filter((index) => flagsChange(profile, edits, index));
-  if (locations.length === 0 && mappings.length === 0 && edits.comments.length === 0) return profile.raw;
+  if (edits.lines.size === 0 && mappings.length === 0 && edits.comments.length === 0) return profile.raw;
+  const { locations } = profile;
+  const edited = Float64Array.from(edits.lines.keys()).sort();
+  for (const index of edited) {
+    if (!(index >= 0 && index < locations.count)) throw new RangeError(`location ${index} of ${locations.count}`);
+  }
+  const lists = Array.from(edited, (index) => edits.lines.get(index)!);
+  const functions = new NewFunctions(profile, lists, edits.comments);
 
   // First pass: how large everything becomes.
-  const contentSizes = new Float64Array(locations.length);
+  const reader = new WireReader(profile.raw);
+  const contentSizes = new Float64Array(edited.length);
   let size = profile.raw.length + functions.size;
-  for (let i = 0; i < locations.length; i++) {
-    const index = locations[i];
-    if (!(index >= 0 && index < profile.locations.count))
-      throw new RangeError(`location ${index} of ${profile.locations.count}`);
-    const start = profile.locations.recordStart(index);
-    const end = profile.locations.recordEnd(index);
+  let line = 0;
+  for (let i = 0; i < edited.length; i++) {
+    const start = locations.recordStart(edited[i]);
+    const end = locations.recordEnd(edited[i]);
     let content = keptSize(reader, start, end);
-    for (const line of edits.lines.get(index)!) content += 2 + lineSize(functions.id(line.function), line);
+    for (const newLine of lists[i]) content += 2 + lineSize(functions.id(line++), newLine);
     contentSizes[i] = content;
     size += 1 + varintSize(content) + content - (end - start);
   }
@@ -53,25 +56,22 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
 
   // Second pass: write, in file order.
   const writer = new WireWriter(size);
+  const lines = new LineWriter(writer, functions);
   let copied = 0;
-  let nextLocation = 0;
   let nextMapping = 0;
-  while (nextLocation < locations.length || nextMapping < mappings.length) {
-    const location = nextLocation < locations.length ? locations[nextLocation] : -1;
-    const mapping = nextMapping < mappings.length ? profile.mappings[mappings[nextMapping]] : null;
-    if (mapping === null || (location >= 0 && profile.locations.recordStart(location) < mapping.recordStart)) {
-      const start = profile.locations.recordStart(location);
-      const end = profile.locations.recordEnd(location);
-      writer.copy(reader.buf, copied, start);
-      writeLocation(reader, start, end, contentSizes[nextLocation], edits.lines.get(location)!, functions, writer);
-      copied = end;
-      nextLocation++;
-    } else {
-      writer.copy(reader.buf, copied, mapping.recordStart);
-      writeMapping(reader, mapping.recordStart, mapping.recordEnd, edits.flags.get(mapping.index)!, writer);
-      copied = mapping.recordEnd;
-      nextMapping++;
+  for (let i = 0; i <= edited.length; i++) {
+    const start = i < edited.length ? locations.recordStart(edited[i]) : Infinity;
+    for (; nextMapping < mappings.length; nextMapping++) {
+      const { index, recordStart, recordEnd } = profile.mappings[mappings[nextMapping]];
+      if (recordStart > start) break;
+      writer.copy(reader.buf, copied, recordStart);
+      writeMapping(reader, recordStart, recordEnd, edits.flags.get(index)!, writer);
+      copied = recordEnd;
     }
+    if (i === edited.length) break;
+    writer.copy(reader.buf, copied, start);
+    copied = locations.recordEnd(edited[i]);
+    writeLocation(reader, start, copied, contentSizes[i], lists[i], lines);
   }
   writer.copy(reader.buf, copied, profile.raw.length);
   functions.write(writer);
@@ -110,10 +110,10 @@ function writeLocation(
   start: number,
   end: number,
   contentSize: number,
-  lines: readonly NewLine[],
-  functions: NewFunctions,
-  writer: WireWriter,
+  newLines: readonly NewLine[],
+  lines: LineWriter,
 ): void {
+  const { writer } = lines;
   writer.byte(tag(PROFILE.location, LENGTH));
   writer.varint(contentSize);
   reader.enter(start, end);
@@ -127,33 +127,47 @@ function writeLocation(
     writer.copy(reader.buf, keepFrom, fieldStart);
     keepFrom = reader.pos;
     if (reader.field === LOCATION.line && !written) {
-      writeLines(lines, functions, writer);
+      lines.write(newLines);
       written = true;
     }
   }
   writer.copy(reader.buf, keepFrom, end);
-  if (!written) writeLines(lines, functions, writer);
+  if (!written) lines.write(newLines);
 }
 
 function lineSize(id: number | bigint, { line, column }: NewLine): number {
   return 1 + varintSize(id) + (line === 0 ? 0 : 1 + varintSize(line)) + (column === 0 ? 0 : 1 + varintSize(column));
 }
 
-function writeLines(lines: readonly NewLine[], functions: NewFunctions, writer: WireWriter): void {
-  for (const line of lines) {
-    const id = functions.id(line.function);
-    writer.byte(tag(LOCATION.line, LENGTH));
-    // At most 33 bytes, so one byte of length.
-    writer.byte(lineSize(id, line));
-    writer.byte(tag(LINE.function_id, VARINT));
-    writer.varint(id);
-    if (line.line !== 0) {
-      writer.byte(tag(LINE.line, VARINT));
-      writer.varint(line.line);
-    }
-    if (line.column !== 0) {
-      writer.byte(tag(LINE.column, VARINT));
-      writer.varint(line.column);
+/** Writes Line records, one list after the other in the order in which `functions` was given them. */
+class LineWriter {
+  readonly writer: WireWriter;
+  readonly #functions: NewFunctions;
+  #line = 0;
+
+  constructor(writer: WireWriter, functions: NewFunctions) {
+    this.writer = writer;
+    this.#functions = functions;
+  }
+
+  write(list: readonly NewLine[]): void {
+    const { writer } = this;
+    for (const newLine of list) {
+      const { line, column } = newLine;
+      const id = this.#functions.id(this.#line++);
+      writer.byte(tag(LOCATION.line, LENGTH));
+      // At most 33 bytes, so one byte of length.
+      writer.byte(lineSize(id, newLine));
+      writer.byte(tag(LINE.function_id, VARINT));
+      writer.varint(id);
+      if (line !== 0) {
+        writer.byte(tag(LINE.line, VARINT));
+        writer.varint(line);
+      }
+      if (column !== 0) {
+        writer.byte(tag(LINE.column, VARINT));
+        writer.varint(column);
+      }
     }
   }
 }

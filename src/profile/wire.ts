@@ -279,10 +279,11 @@ export function varintSize(value: number | bigint): number {
     return size;
   }
   if (value < 0) return 10;
-  let size = 1;
-  while (value >= 0x80) {
-    value = Math.floor(value / 128);
-    size++;
-  }
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
+  if (value < 0x200000) return 3;
+  if (value < 0x10000000) return 4;
+  let size = 5;
+  for (let rest = value / 2 ** 35; rest >= 1; rest /= 128) size++;
   return size;
 }

@@ -25,6 +25,9 @@ function escape(c: string): string {
 /** Parameters of net/http/pprof: their values are no secrets. */
 const PUBLIC_PARAMETERS = new Set(['seconds', 'debug', 'gc', 'hz', 'rate']);
 
+/** What /symbol is asked: 0x452000+0x453000 */
+const ADDRESSES = /^0x[0-9a-f]{1,16}(\+0x[0-9a-f]{1,16})*$/i;
+
 /** A URL for the log: values of parameters nobody here knows may be tokens, and are left out. */
 export function loggedUrl(url: string): string {
   const at = url.indexOf('?');
@@ -34,13 +37,14 @@ export function loggedUrl(url: string): string {
     .split('&')
     .map((pair) => {
       const equals = pair.indexOf('=');
-      if (equals === -1) return /^[0-9a-fx+]*$/i.test(pair) ? pair.slice(0, MAX_LOGGED_ADDRESSES) : pair;
-      const name = pair.slice(0, equals);
-      return PUBLIC_PARAMETERS.has(name) ? pair : `${name}=***`;
+      const name = equals === -1 ? pair : pair.slice(0, equals);
+      if (PUBLIC_PARAMETERS.has(name)) return pair;
+      if (equals !== -1) return `${name}=***`;
+      return ADDRESSES.test(pair) ? pair.slice(0, MAX_LOGGED_ADDRESSES) : '***';
     });
   return lineText(`${url.slice(0, at)}?${query.join('&')}`, MAX_LOGGED);
 }
 
 const MAX_LOGGED = 500;
-/** /symbol?0x..+0x.. holds thousands of addresses. */
+/** There may be thousands of them. */
 const MAX_LOGGED_ADDRESSES = 80;

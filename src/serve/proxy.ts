@@ -36,6 +36,9 @@ export interface ProxyContext {
 /** The client's headers that mean something to the target. */
 const PASSED_ON = ['accept', 'accept-language', 'user-agent', 'traceparent', 'tracestate', 'x-request-id'];
 
+/** Among the 2xx: No Content, Reset Content. */
+const WITHOUT_BODY = new Set([204, 205]);
+
 /** Serves one GET or HEAD. `req.url` is the path below `mount`. */
 export async function proxy(
   context: ProxyContext,
@@ -78,7 +81,7 @@ export async function proxy(
     res.end();
     return;
   }
-  if (response.status < 200 || response.status > 299) {
+  if (response.status < 200 || response.status > 299 || WITHOUT_BODY.has(response.status)) {
     copyHeaders(answered.headers, res);
     await sendStream(res, [], response.chunks);
     return;

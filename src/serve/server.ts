@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface ServerOptions {
@@ -17,6 +17,8 @@ const REQUEST_TIMEOUT_MS = 300_000;
 /** The listening server, and its orderly end. */
 export class HttpServer {
   readonly #server: Server;
+  /** Under way. */
+  readonly #answers = new Set<ServerResponse>();
   #draining = false;
   #closed: Promise<void> | null = null;
 
@@ -32,7 +34,8 @@ export class HttpServer {
   /** Begins to listen. Rejects with the system's error: port taken, host unknown. */
   async listen(app: RequestListener, { host, port }: ServerOptions): Promise<void> {
     this.#server.on('request', (_req, res) => {
-      // Every answer from now on is the last of its connection.
+      this.#answers.add(res);
+      res.once('close', () => this.#answers.delete(res));
       if (this.#draining) res.setHeader('Connection', 'close');
     });
     this.#server.on('request', app);
@@ -61,6 +64,8 @@ export class HttpServer {
    */
   async close(drainMs: number = DRAIN_MS): Promise<boolean> {
     this.#draining = true;
+    // Every answer from now on is the last of its connection.
+    for (const answer of this.#answers) if (!answer.headersSent) answer.setHeader('Connection', 'close');
     this.#closed ??= new Promise((resolve) => this.#server.close(() => resolve()));
     let clean = true;
     const idle = setInterval(() => this.#server.closeIdleConnections(), IDLE_LOOK_MS);

@@ -111,7 +111,9 @@ function upstreamError(error: unknown, target: Target, signal: AbortSignal): unk
     case 'UND_ERR_HEADERS_OVERFLOW':
       return fail('upstream-broken', 'answers with more headers than can be read');
   }
-  if (code.startsWith('HPE_')) return fail('upstream-broken', `does not speak HTTP as it should (${code})`);
+  // undici 7 gives its parser's errors the code undefined
+  if (error instanceof Error && error.name === 'HTTPParserError')
+    return fail('upstream-broken', 'does not speak HTTP as it should');
   if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_') || code.includes('CERT') || code.includes('SIGNATURE'))
     return fail('upstream-refused', `fails the TLS handshake: ${messageOf(error)} (${code})`);
   if (code !== '') return fail('upstream-broken', `failed: ${messageOf(error)} (${code})`);

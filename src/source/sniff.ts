@@ -14,6 +14,9 @@ export type Verdict = 'profile' | 'other' | 'undecided';
 /** More is not looked at: what is plausible so far is taken for a profile. */
 export const SNIFF_BYTES = 4096;
 
+/** RFC 1952, 2.3.1: ID1, ID2. */
+const MAGIC = [0x1f, 0x8b] as const;
+
 /** Compressed bytes looked into; at the highest ratio (1032) they inflate to half a megabyte. */
 const INFLATE_BYTES = 512;
 
@@ -47,12 +50,13 @@ const ANY_WIRE_TYPE = [VARINT, 1, LEN, 5];
 /** `undecided` asks for more bytes. */
 export function sniff(start: Uint8Array): Verdict {
   const prefix = start.subarray(0, SNIFF_BYTES);
+  if (prefix.length === 1 && prefix[0] === MAGIC[0]) return 'undecided';
   const verdict = isGzip(prefix) ? sniffInside(prefix) : sniffMessage(prefix);
   return verdict === 'undecided' && prefix.length === SNIFF_BYTES ? 'profile' : verdict;
 }
 
 export function isGzip(bytes: Uint8Array): boolean {
-  return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+  return bytes.length >= 2 && bytes[0] === MAGIC[0] && bytes[1] === MAGIC[1];
 }
 
 function sniffInside(prefix: Uint8Array): Verdict {

@@ -232,9 +232,9 @@ function compare(
       if (of >= 0 && address + 1 === symbols.functionEnd(of)) {
         const next = symbols.frames(address + 1);
         if (next === null && (runtime.length === 0 || runtime[0].file === '')) return 'next function';
-        // The name and line of the next function; the callers, when there was an inlined call, of this one.
-        const mixed = next === null || ours === null ? [] : [next[0], ...ours.slice(1)];
-        for (const answer of [next ?? [], mixed]) {
+        // The next function's name and line; its callers, or this function's, or none, where a call was inlined.
+        for (const callers of [next?.slice(1) ?? [], ours?.slice(1) ?? [], []]) {
+          const answer = next === null ? [] : [next[0], ...callers];
           if (answer.length > 0 && (same(answer, runtime) || same(named(answer), runtime))) return 'next function';
         }
       }

@@ -61,7 +61,7 @@ describe('header, segments and sections equal readelf', () => {
     assert.equal(object.littleEndian, header.get('Data')?.includes('little endian'));
     assert.equal(object.type, TYPES[header.get('Type')?.split(' ')[0] ?? '']);
     const machine = MACHINES[header.get('Machine') ?? ''];
-    if (machine !== undefined) assert.equal(object.arch, machine);
+    if (machine !== undefined) assert.equal(object.arch.replace(/be$/, ''), machine);
     else assert.match(object.arch, /^(mips|ppc)/);
 
     const flags = (s: ObjectFile['segments'][number]) =>
@@ -113,10 +113,16 @@ function expectedRow(s: ReadelfSymbol): string {
   return `${s.value.toString(16)} ${s.size} ${kind} ${binding} ${s.name}`;
 }
 
+/** readelf shows st_value as it is: with bit 0 set for a Thumb function. */
+function clearThumb(symbol: ReadelfSymbol, index: number, rows: ReadelfSymbol[]): void {
+  if (symbol.type === 'FUNC') rows[index] = { ...symbol, value: symbol.value & ~1n };
+}
+
 describe('symbols equal readelf', () => {
   each(all, (path) => {
     const object = openObject(fileSource(path));
     const tables = readelfSymbols(path);
+    if (object.arch === 'arm') for (const rows of tables.values()) rows.forEach(clearThumb);
     const dynamic = defined(tables.get('.dynsym') ?? []);
     const chosen = tables.has('.symtab') ? defined(tables.get('.symtab')!) : dynamic;
     assert.deepEqual(

@@ -1,11 +1,16 @@
 /**
  * Compares a restored profile with the one the runtime symbolized itself, location by location.
  *
- * One thing the runtime writes is not the truth and cannot be restored: it keeps a Function record per *name*, with the
- * file and start line of the frame that came first. A later frame of the same name in another file (after a //line
- * directive, say) is written with the first one's file. Those are told apart here: the first frame of every name must
- * be equal in everything, a later one may differ from it in file and start line only where the runtime repeated the
- * first one's. They are counted and listed, not passed over.
+ * Two things the runtime writes are not the truth and cannot be restored from addresses. They are told apart here by
+ * proof, counted and listed, not passed over:
+ *
+ * - Repeated file. The runtime keeps a Function record per *name*, with the file and start line of the frame that came
+ *   first. A later frame of the same name in another file (a //line directive; `init`, whose parts come from several
+ *   files) gets the first one's. So the first frame of every name must be equal in everything; a later one may differ
+ *   in file and start line only, and only where the runtime repeated the first one's.
+ * - Split group (before Go 1.18). A frame inlined deeply is found by addresses the runtime makes up, one a level. When a
+ *   sample had one of these as its real address before, the runtime ends the location there and goes on with the other
+ *   one. So a location may lack outer frames only if, in every sample that has it, the locations after it hold them.
  */
 import { framesOf, type DecodedFrame, type DecodedProfile } from './decode.ts';
 
@@ -17,12 +22,16 @@ export interface Comparison {
   /** One sentence each. */
   differences: string[];
   /** Frames whose file or start line the runtime took from another frame of the same name. */
-  artefacts: string[];
+  repeated: string[];
+  /** Locations whose outer frames the runtime left to the next location. */
+  split: string[];
 }
 
 export interface CompareOptions {
   /** Whether this runtime writes Function.start_line (Go 1.20 and later). */
   readonly startLines: boolean;
+  /** Whether this runtime splits groups of inlined frames (before Go 1.18). */
+  readonly splitsGroups: boolean;
 }
 
 export function compareProfiles(
@@ -30,7 +39,7 @@ export function compareProfiles(
   restored: DecodedProfile,
   options: CompareOptions,
 ): Comparison {
-  const result: Comparison = { locations: 0, frames: 0, differences: [], artefacts: [] };
+  const result: Comparison = { locations: 0, frames: 0, differences: [], repeated: [], split: [] };
   if (original.locations.length !== restored.locations.length) {
     result.differences.push(`${restored.locations.length} locations instead of ${original.locations.length}`);
     return result;
@@ -44,7 +53,12 @@ export function compareProfiles(
     result.locations++;
     result.frames += expected.length;
     const where = `0x${location.address.toString(16)} (location ${location.id})`;
-    if (found.length !== expected.length) {
+    const isSplit =
+      options.splitsGroups &&
+      found.length > expected.length &&
+      continues(original, location.id, found.slice(expected.length));
+    if (isSplit) result.split.push(`${where}: ${stack(found)} instead of ${stack(expected)}`);
+    else if (found.length !== expected.length) {
       result.differences.push(`${where}: ${stack(found)} instead of ${stack(expected)}`);
       return;
     }
@@ -55,12 +69,31 @@ export function compareProfiles(
       const same = have.function === want.function && have.line === want.line;
       const sameFunction = have.file === want.file && (!options.startLines || have.startLine === want.startLine);
       if (same && sameFunction) return;
-      const repeated = earlier !== undefined && earlier.file === want.file && earlier.startLine === want.startLine;
-      const list = same && repeated ? result.artefacts : result.differences;
+      const repeats = earlier !== undefined && earlier.file === want.file && earlier.startLine === want.startLine;
+      const list = same && repeats ? result.repeated : result.differences;
       list.push(`${where} frame ${depth}: ${show(have)} instead of ${show(want)}`);
     });
   });
   return result;
+}
+
+/** Whether in every sample that has the location the frames after it begin with `rest`; false when none has it. */
+function continues(profile: DecodedProfile, id: bigint, rest: readonly DecodedFrame[]): boolean {
+  const byId = new Map(profile.locations.map((location) => [location.id, location]));
+  let seen = false;
+  for (const { locations } of profile.samples) {
+    for (let at = locations.indexOf(id); at !== -1; at = locations.indexOf(id, at + 1)) {
+      const after: DecodedFrame[] = [];
+      for (const next of locations.slice(at + 1, at + 1 + rest.length)) {
+        const location = byId.get(next);
+        if (location !== undefined) after.push(...framesOf(profile, location));
+      }
+      if (!rest.every((frame, i) => after[i]?.function === frame.function && after[i].line === frame.line))
+        return false;
+      seen = true;
+    }
+  }
+  return seen;
 }
 
 /** Addresses of the locations the runtime left without a name and `restored` names, with the names. */
