@@ -67,7 +67,7 @@ export function readNotes(source: ByteSource, littleEndian: boolean, areas: read
       if (seen.has(offset + at)) continue;
       seen.add(offset + at);
       if (notes.length >= MAX_NOTES) throw new LimitError(`more than ${MAX_NOTES} notes`);
-      notes.push({ name: ownerName(owner), type, desc: desc.slice() });
+      notes.push({ name: ownerName(owner), type, desc: new Uint8Array(desc) });
     }
   }
   return notes;

@@ -1,14 +1,20 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { FormatError } from '../errors.ts';
 
-/** Bytes fetched at once: names and words that are asked for in table order then mostly share one read. */
-const WINDOW_BYTES = 1 << 16;
+/** Bytes fetched where the last read went on: walking through a range costs few reads. */
+const AHEAD_BYTES = 1 << 16;
+
+/** Bytes fetched elsewhere: a name or a word is asked for, not its neighbourhood. */
+const BLOCK_BYTES = 1 << 12;
+
+/** A range up to this size is held whole once as many bytes have been fetched as it has: names in random order cost it twice. */
+const HOLD_BYTES = 1 << 25;
 
 const utf8 = new TextDecoder('utf-8');
 
 /**
- * Many small reads in one range of a source, such as a string table, with one window of it in memory: nothing is
- * read whole, and neighbours cost no second read.
+ * Many small reads in one range of a source, such as a string table, with one window of it in memory: what is asked
+ * for seldom is not read whole, and neighbours cost no second read.
  */
 export class SourceWindow {
   /** Name for errors. */
@@ -19,6 +25,7 @@ export class SourceWindow {
   readonly #start: number;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
+  #fetched = 0;
 
   /** Throws FormatError when `[start, start + size)` is not inside the source. */
   constructor(source: ByteSource, start: number, size: number, name: string) {
@@ -44,13 +51,18 @@ export class SourceWindow {
         `need ${length} bytes, have ${this.size}`,
       );
     }
-    if (offset < this.#at || offset + length > this.#at + this.#bytes.length) {
-      const at = offset - (offset % WINDOW_BYTES); // aligned, so that walking backwards shares reads too
-      const end = Math.min(Math.max(offset + length, at + WINDOW_BYTES), this.size);
-      this.#bytes = this.#source.read(this.#start + at, end - at);
-      this.#at = at;
-    }
+    if (offset < this.#at || offset + length > this.#at + this.#bytes.length) this.#fetch(offset, length);
     return this.#bytes.subarray(offset - this.#at, offset - this.#at + length);
+  }
+
+  #fetch(offset: number, length: number): void {
+    const whole = this.#fetched >= this.size && this.size <= HOLD_BYTES;
+    const goesOn = offset >= this.#at && offset <= this.#at + this.#bytes.length;
+    const at = whole ? 0 : offset - (offset % BLOCK_BYTES); // aligned, so that walking backwards shares reads too
+    const end = whole ? this.size : Math.max(offset + length, at + (goesOn ? AHEAD_BYTES : BLOCK_BYTES));
+    this.#bytes = this.#source.read(this.#start + at, Math.min(end, this.size) - at);
+    this.#fetched += this.#bytes.length;
+    this.#at = at;
   }
 
   /** The NUL-terminated string at `offset`. Throws FormatError when it is longer than `limit` bytes or has no end. */

@@ -50,7 +50,6 @@ const ANY_WIRE_TYPE = [VARINT, 1, LEN, 5];
 /** `undecided` asks for more bytes. */
 export function sniff(start: Uint8Array): Verdict {
   const prefix = start.subarray(0, SNIFF_BYTES);
-  if (prefix.length === 1 && prefix[0] === MAGIC[0]) return 'undecided';
   const verdict = isGzip(prefix) ? sniffInside(prefix) : sniffMessage(prefix);
   return verdict === 'undecided' && prefix.length === SNIFF_BYTES ? 'profile' : verdict;
 }
@@ -73,6 +72,7 @@ function sniffInside(prefix: Uint8Array): Verdict {
 }
 
 function sniffMessage(bytes: Uint8Array): Verdict {
+  if (bytes.length === 1 && bytes[0] === MAGIC[0]) return 'undecided'; // half of a magic
   let at = 0;
   for (let step = 0; step < STEPS_THAT_CONVINCE; step++) {
     const tag = varint(bytes, at);

@@ -3,8 +3,8 @@ import { realpathSync, statSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { prepareZstd } from '../bytes/inflate.ts';
-import { FormatError, isParseError, messageOf } from '../errors.ts';
-import { byRichness, compareText, hexIdsOf } from './catalog.ts';
+import { FormatError, isParseError, isSystemError, messageOf } from '../errors.ts';
+import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
 import { entryFromFacts, factsFit } from './entry.ts';
 import { examine, type Examination, type Examine, uselessness } from './examine.ts';
@@ -85,26 +85,21 @@ export class DirectoryStore implements SymbolStore {
   }
 
   async find(query: BinaryQuery): Promise<StoredBinary[]> {
-    const { catalog } = this.#contents;
     const claimed = hexIdsOf(query);
     await this.#contents.examineClaiming(claimed);
-    let found = catalog.find(query);
-    if (await this.#unchanged(found.binaries)) {
-      if (found.exact) return found.binaries;
-      await this.#contents.look(this.#lookAgainMs);
-      await this.#contents.examineClaiming(claimed);
-      if (!catalog.find(query).exact) await this.#contents.examineAll();
-    }
-    // Whatever changed meanwhile has been read again; what changes from here on is for the caller's open to find out.
-    found = catalog.find(query);
-    await this.#unchanged(found.binaries);
-    return catalog.find(query).binaries;
+    const known = await this.#confirmed(query);
+    if (known.exact) return known.binaries;
+    await this.#contents.look(this.#lookAgainMs);
+    await this.#contents.examineClaiming(claimed);
+    if (!this.#contents.catalog.find(query).exact) await this.#contents.examineAll();
+    return (await this.#confirmed(query)).binaries;
   }
 
-  /** True when all are as they were; else those that are not have been read again or dropped. */
-  async #unchanged(binaries: readonly StoredBinary[]): Promise<boolean> {
-    const now = await Promise.all(binaries.map((binary) => this.#contents.confirm(binary)));
-    return now.every((binary, i) => binary === binaries[i]);
+  /** What the catalog finds, after the files it found have been looked at: changed ones are read again, missing ones dropped. */
+  async #confirmed(query: BinaryQuery): Promise<ReturnType<Catalog['find']>> {
+    const found = this.#contents.catalog.find(query);
+    const now = await Promise.all(found.binaries.map((binary) => this.#contents.confirm(binary)));
+    return now.every((binary, i) => binary === found.binaries[i]) ? found : this.#contents.catalog.find(query);
   }
 
   async list(): Promise<StoredBinary[]> {
@@ -161,12 +156,20 @@ export class DirectoryStore implements SymbolStore {
       }
       return await this.#place(copy, name, judged);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EROFS') {
-        throw new StoreError('read-only', `${this.root} is on a read-only file system`, { cause: error });
-      }
+      await this.#mustBeWritable(error);
       throw error;
     } finally {
       await original.close();
+    }
+  }
+
+  /** Rejects with StoreError `read-only` when that is why something failed. */
+  async #mustBeWritable(cause: unknown): Promise<void> {
+    if (!isSystemError(cause)) return;
+    try {
+      await fs.access(this.root, fs.constants.W_OK);
+    } catch (error) {
+      throw new StoreError('read-only', `the store cannot be written to: ${messageOf(error)}`, { cause });
     }
   }
 
@@ -260,6 +263,16 @@ export class DirectoryStore implements SymbolStore {
   async remove(idOrPrefix: string): Promise<StoredBinary[]> {
     await this.refresh();
     const removed = this.#contents.catalog.select(idOrPrefix);
+    try {
+      await this.#removeFiles(removed);
+    } catch (error) {
+      await this.#mustBeWritable(error);
+      throw error;
+    }
+    return removed;
+  }
+
+  async #removeFiles(removed: readonly StoredBinary[]): Promise<void> {
     const keys = new Set<string>();
     for (const binary of removed) {
       const { path } = this.#contents.entry(binary.path)!.file;
@@ -272,7 +285,6 @@ export class DirectoryStore implements SymbolStore {
       this.#contents.drop(binary.path);
     }
     for (const key of keys) await settleAlias(this.root, key);
-    return removed;
   }
 
   async verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]> {

@@ -60,7 +60,7 @@ export function* mutations(
 ): Generator<Uint8Array> {
   const { keep = 4, hot = [] } = options;
   for (let i = 0; i < count; i++) {
-    let bytes: Uint8Array = seed.slice();
+    let bytes: Uint8Array = new Uint8Array(seed); // not slice(): of a Buffer that is a view
     // Mostly one or two changes: more, and the first check that fails hides the others.
     const changes = 1 + Math.floor(random() ** 3 * 8);
     for (let change = 0; change < changes && bytes.length > 0; change++) bytes = mutate(bytes, random, hot);
@@ -101,7 +101,7 @@ function mutate(bytes: Uint8Array, random: Random, hot: MutationOptions['hot'] =
     case 10:
       return joined(bytes.subarray(0, at + length), bytes.subarray(at));
     default:
-      return bytes.slice(0, below(4) === 0 ? at : bytes.length - Math.min(bytes.length, length));
+      return bytes.subarray(0, below(4) === 0 ? at : bytes.length - Math.min(bytes.length, length));
   }
 }
 

@@ -75,11 +75,15 @@ test('a table read in small windows answers the same', () => {
     assert.ok(paged);
     sameAnswers(whole, paged);
     assert.equal(pclntabSha256(paged), pclntabSha256(whole));
-    // One lookup after opening touches a few windows, not the table.
+    // A lookup touches a few windows, not the table. (Not so the one that finds out which functions are wrappers.)
     const fresh = GoSymbols.open(openObject(counting), 64 << 10);
-    bytesRead = 0;
-    fresh?.frames(whole.functionStart(whole.functionCount >> 1));
-    assert.ok(bytesRead < 160 << 10, `${bytesRead} bytes for one lookup of ${whole.table.length}`);
+    const costs = Array.from({ length: 9 }, (_, i) => {
+      bytesRead = 0;
+      fresh?.frames(whole.functionStart((i * 100) % whole.functionCount));
+      return bytesRead;
+    });
+    const usual = costs.sort((a, b) => a - b)[4];
+    assert.ok(usual > 0 && usual <= 80 << 10, `${usual} bytes for a lookup in a table of ${whole.table.length}`);
   }
 });
 
@@ -196,8 +200,8 @@ test('an altered or unknown magic is said, never guessed', () => {
       (error: unknown) => error instanceof UnsupportedError && error.message.includes(`build info says go${release}`),
     );
     assert.throws(() => GoSymbols.open(objectOf(withoutSections(bytes))), UnsupportedError);
-    // Another release's magic does not fit what follows it.
-    const other = header.layout.magic === 0xfffffff1 ? 0xfffffffa : 0xfffffff1;
+    // The magic of another header does not fit what follows it.
+    const other = header.layout.absoluteEntries ? 0xfffffff1 : 0xfffffffa;
     bytes.writeUInt32LE(other, tableFileOffset);
     assert.throws(() => GoSymbols.open(objectOf(bytes)), FormatError);
   }

@@ -117,7 +117,7 @@ export function derived(base: Sample, ...command: string[]): Sample {
 
 /** The bytes of a file without its section headers, as sstrip and some packers leave it. */
 export function withoutSectionHeaders(bytes: Uint8Array): Uint8Array {
-  const copy = bytes.slice();
+  const copy = new Uint8Array(bytes);
   const view = new DataView(copy.buffer);
   const is64 = copy[4] === 2;
   if (is64) view.setBigUint64(0x28, 0n);

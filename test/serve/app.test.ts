@@ -82,10 +82,10 @@ test('the page lists targets with commands that can be copied, and lets nothing 
   );
   assert.match(text, /http:\/\/127\.0\.0\.1:1\/base/);
   assert.doesNotMatch(text, /s3cret/);
-  for (const [, link] of text.matchAll(/href="([^"]*)"/g)) assert.doesNotMatch(link!, /^\/|:/, 'links are relative');
+  for (const [, link] of text.matchAll(/href="([^"]*)"/g)) assert.doesNotMatch(link, /^\/|:/, 'links are relative');
 
   const policy = headers['content-security-policy'] as string;
-  const style = /<style>([\s\S]*?)<\/style>/.exec(text)![1]!;
+  const style = /<style>([\s\S]*?)<\/style>/.exec(text)![1];
   assert.ok(policy.includes(`'sha256-${createHash('sha256').update(style).digest('base64')}'`));
   assert.match(policy, /default-src 'none'/);
   assert.doesNotMatch(text, /<script|style="|\son\w+=/);
@@ -136,16 +136,16 @@ test('one line in the log per request, and foreign strings cannot forge another'
   await ask(running.url, '/healthz');
   await until('three lines', () => running.log.length === 3);
   const [profile, forged, health] = running.log;
-  assert.equal(profile!['url'], '/targets/api/debug/pprof/heap?gc=1');
-  assert.equal(profile!['target'], 'api');
-  assert.equal(profile!['status'], 200);
-  assert.equal(profile!['upstreamStatus'], 200);
-  assert.equal(profile!['resym'], 'unchanged');
-  assert.equal(profile!['bytes'], PROFILE.length);
-  assert.ok((profile!['stages'] as Record<string, number>)['upstream']! >= 0);
-  assert.equal(forged!['status'], 400);
+  assert.equal(profile['url'], '/targets/api/debug/pprof/heap?gc=1');
+  assert.equal(profile['target'], 'api');
+  assert.equal(profile['status'], 200);
+  assert.equal(profile['upstreamStatus'], 200);
+  assert.equal(profile['resym'], 'unchanged');
+  assert.equal(profile['bytes'], PROFILE.length);
+  assert.ok((profile['stages'] as Record<string, number>)['upstream'] >= 0);
+  assert.equal(forged['status'], 400);
   assert.equal(running.logText().split('\n').length, 4);
   // eslint-disable-next-line no-control-regex
   assert.doesNotMatch(running.logText().replaceAll('\n', ''), /[\u0000-\u001f\u007f-\u009f]/);
-  assert.equal(health!['level'], 20, 'probes are for debugging');
+  assert.equal(health['level'], 20, 'probes are for debugging');
 });

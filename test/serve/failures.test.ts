@@ -289,8 +289,8 @@ test('the client leaves: the target is let go at once', async (t) => {
     await until(`the connection of ${path} to end`, () => target.sockets.size === 0, 1000);
   }
   await until('the log', () => running.log.length === 1 && streaming.log.length === 2);
-  assert.equal(running.log[0]!['status'], 499);
-  assert.equal(running.log[0]!['clientLeft'], true);
+  assert.equal(running.log[0]['status'], 499);
+  assert.equal(running.log[0]['clientLeft'], true);
   assert.doesNotMatch(running.logText() + streaming.logText(), /defect/);
 });
 

@@ -41,7 +41,7 @@ export class FakeTarget {
       req.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')));
       req.on('end', () => {
         this.requests.push({ method: req.method ?? '', url: req.url ?? '', headers: req.headers, body });
-        const route = this.routes[(req.url ?? '').split('?')[0]!] ?? notFound;
+        const route = this.routes[(req.url ?? '').split('?')[0]] ?? notFound;
         route(req, res);
       });
     });

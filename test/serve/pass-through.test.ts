@@ -1,6 +1,8 @@
 /** Everything that is no profile goes through as it came; what is one goes through the engine. Contract 3.1 and 3.2. */
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { ask, FakeTarget, PROFILE, result, sendProfile, sendText, startResym, until } from './harness.ts';
 
@@ -13,7 +15,7 @@ test('a profile nothing was done to is the same, byte for byte, with its headers
   const answer = await ask(url, HEAP);
   assert.equal(answer.status, 200);
   assert.deepEqual(answer.body, PROFILE);
-  assert.deepEqual(Buffer.from(engine.bodies[0]!), PROFILE);
+  assert.deepEqual(Buffer.from(engine.bodies[0]), PROFILE);
   assert.equal(answer.headers['content-type'], 'application/octet-stream');
   assert.equal(answer.headers['content-disposition'], 'attachment; filename="heap"');
   assert.equal(answer.headers['x-content-type-options'], 'nosniff');
@@ -109,7 +111,7 @@ test('Content-Encoding: the layer around a profile comes off, around anything el
     assert.deepEqual(twice.body, PROFILE, 'gzip around gzip');
     assert.equal(twice.headers['content-encoding'], undefined);
   }
-  assert.deepEqual(Buffer.from(engine.bodies[0]!), PROFILE);
+  assert.deepEqual(Buffer.from(engine.bodies[0]), PROFILE);
   const once = await fetchAs(PROFILE, 'gzip');
   assert.deepEqual(once.body, PROFILE, 'gzip around a bare message is what profiles are');
   assert.equal(once.headers['content-encoding'], undefined);
@@ -127,7 +129,7 @@ test('Content-Encoding: the layer around a profile comes off, around anything el
   assert.equal(unknown.headers['content-encoding'], 'deflate');
   assert.equal(engine.bodies.length, seen);
 
-  assert.equal(target.requests[0]!.headers['accept-encoding'], 'identity', 'compression is not asked for');
+  assert.equal(target.requests[0].headers['accept-encoding'], 'identity', 'compression is not asked for');
 });
 
 test("the target's own errors pass verbatim", async (t) => {
@@ -271,7 +273,7 @@ test('headers of one connection stay there; what the client sends is chosen', as
   assert.equal(answer.headers['proxy-authenticate'], undefined);
   assert.equal(answer.headers['x-end'], 'caf\xe9');
   assert.deepEqual(answer.headers['set-cookie'], ['a=1']);
-  const { via, host, ...sent } = target.requests[0]!.headers;
+  const { via, host, ...sent } = target.requests[0].headers;
   assert.match(via!, /^1\.1 resym-[0-9a-f]{12}$/);
   assert.equal(host, new URL(target.url).host);
   assert.deepEqual(sent, {
@@ -288,7 +290,7 @@ test('HEAD asks with HEAD, and promises no length', async (t) => {
   const { url, engine } = await startResym(t, { api: target.url });
   const answer = await ask(url, HEAP, { method: 'HEAD' });
   assert.equal(answer.status, 200);
-  assert.equal(target.requests[0]!.method, 'HEAD');
+  assert.equal(target.requests[0].method, 'HEAD');
   assert.equal(answer.headers['content-type'], 'application/octet-stream');
   assert.equal(answer.headers['content-length'], undefined);
   assert.equal(answer.headers['content-disposition'], 'attachment; filename="heap"');
@@ -356,7 +358,6 @@ test('a long stream is read no faster than the client reads', async (t) => {
   const stop = new AbortController();
   let response = false;
   const { hostname, port } = new URL(url);
-  const http = await import('node:http');
   const request = http.get({ hostname, port, path: '/debug/pprof/trace', agent: false, signal: stop.signal }, (res) => {
     response = true;
     res.pause();
@@ -364,10 +365,9 @@ test('a long stream is read no faster than the client reads', async (t) => {
   });
   request.on('error', () => undefined);
   await until('an answer', () => response);
-  let before = -1;
-  for (let quiet = 0; quiet < 4; quiet = written === before ? quiet + 1 : 0) {
-    before = written;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  for (let quiet = 0, before = -1; quiet < 4; before = written) {
+    await sleep(100);
+    quiet = written === before ? quiet + 1 : 0;
   }
   stop.abort();
   assert.ok(written < 64 << 20, `${written >> 20} MiB were read for a client that reads nothing`);

@@ -66,7 +66,7 @@ test('nothing asked, nothing known, nothing sensible: still 200', async (t) => {
 
 test('what resym does not know, the target is asked: by GET, in pieces', async (t) => {
   const target = await service(t, (req, res) => {
-    const asked = (req.url ?? '').split('?')[1]!.split('+');
+    const asked = (req.url ?? '').split('?')[1].split('+');
     const lines = asked.map((address) => `${address} ${address === '0x401000' ? '' : `f${address.slice(2)}`}\n`);
     sendText(200, `num_symbols: 1\n${lines.join('')}`)(req, res);
   });
@@ -161,5 +161,5 @@ test('addresses as pprof and its kin write them', () => {
   assert.deepEqual(texts('0x1+0xFF+0xffffffffffffffff\n'), ['0x1', '0xFF', '0xffffffffffffffff']);
   assert.deepEqual(texts('0x1%2b0x2%2B0x3'), ['0x1', '0x2', '0x3']);
   assert.deepEqual(texts('0x+12+1+0x10000000000000000+main'), []);
-  assert.equal(parseAddresses('0xffffffffffffffff')[0]!.address, 2n ** 64n - 1n);
+  assert.equal(parseAddresses('0xffffffffffffffff')[0].address, 2n ** 64n - 1n);
 });

@@ -22,7 +22,7 @@ test('a profile comes back enriched', async (t) => {
   assert.equal(answer.headers['content-type'], 'application/octet-stream');
   assert.equal(answer.headers['resym-status'], 'enriched; 3 of 3 locations named');
   assert.match(answer.headers['server-timing'] as string, /^decode;dur=1\.0$/);
-  assert.deepEqual(Buffer.from(engine.bodies[0]!), PROFILE);
+  assert.deepEqual(Buffer.from(engine.bodies[0]), PROFILE);
 });
 
 test('an encoding of the upload comes off, the profile stays', async (t) => {

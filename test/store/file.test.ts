@@ -115,7 +115,13 @@ test('short and interrupted reads are completed', () => {
   const source = FileSource.open(fileOf('short', bytes));
   const real = fs.readSync.bind(fs) as (...args: unknown[]) => number;
   let calls = 0;
-  const fake = mock.method(fs, 'readSync', ((fd: number, buffer: Buffer, at: number, length: number, position: number) => {
+  const fake = mock.method(fs, 'readSync', ((
+    fd: number,
+    buffer: Buffer,
+    at: number,
+    length: number,
+    position: number,
+  ) => {
     if (++calls % 3 === 0) throw Object.assign(new Error('EINTR: interrupted'), { code: 'EINTR', syscall: 'read' });
     return real(fd, buffer, at, Math.min(length, 1000), position);
   }) as typeof fs.readSync);

@@ -1,0 +1,4 @@
+import { demangleItanium } from './itanium.ts';
+export function demangle(symbol: string): string {
+  return demangleItanium(symbol) ?? symbol;
+}

@@ -1,0 +1,94 @@
+/** Nodes for the template parameters a lambda declares. */
+import { NO, Node, YES, type Printer } from './node.ts';
+import { printRequires } from './name-nodes.ts';
+
+/** `typename $T`, `Concept $T`. */
+export class ConstrainedParameter extends Node {
+  readonly concept: Node | null;
+  readonly name: Node;
+
+  constructor(concept: Node | null, name: Node) {
+    super(YES);
+    this.concept = concept;
+    this.name = name;
+  }
+
+  override left(out: Printer): void {
+    if (this.concept === null) out.put('typename');
+    else out.print(this.concept);
+    out.put(' ');
+  }
+
+  override right(out: Printer): void {
+    out.print(this.name);
+  }
+}
+
+/** `int $N`. */
+export class ValueParameter extends Node {
+  readonly name: Node;
+  readonly type: Node;
+
+  constructor(name: Node, type: Node) {
+    super(YES);
+    this.name = name;
+    this.type = type;
+  }
+
+  override left(out: Printer): void {
+    out.left(this.type);
+    if (!out.hasRight(this.type)) out.put(' ');
+  }
+
+  override right(out: Printer): void {
+    out.print(this.name);
+    out.right(this.type);
+  }
+}
+
+/** `template<typename $T> typename $TT`. */
+export class TemplateTemplateParameter extends Node {
+  readonly name: Node;
+  readonly parameters: readonly Node[];
+  readonly requirement: Node | null;
+
+  constructor(name: Node, parameters: readonly Node[], requirement: Node | null) {
+    super(YES);
+    this.name = name;
+    this.parameters = parameters;
+    this.requirement = requirement;
+  }
+
+  override left(out: Printer): void {
+    const { brackets } = out;
+    out.brackets = 0;
+    out.put('template<');
+    out.list(this.parameters);
+    out.put('> typename ');
+    out.brackets = brackets;
+  }
+
+  override right(out: Printer): void {
+    out.print(this.name);
+    printRequires(out, this.requirement, false);
+  }
+}
+
+/** `typename ...$T`. */
+export class PackParameter extends Node {
+  readonly parameter: Node;
+
+  constructor(parameter: Node) {
+    super(YES, NO, NO);
+    this.parameter = parameter;
+  }
+
+  override left(out: Printer): void {
+    out.left(this.parameter);
+    out.put('...');
+  }
+
+  override right(out: Printer): void {
+    out.right(this.parameter);
+  }
+}
