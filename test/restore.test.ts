@@ -14,8 +14,8 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { resym } from './support/cli.ts';
-import { compareProfiles, newlyNamed, type Comparison } from './support/compare.ts';
-import { decodeProfile, framesOf, type DecodedProfile } from './support/decode.ts';
+import { compareProfiles, newlyNamed } from './support/compare.ts';
+import { decodeProfile, framesOf, type DecodedMapping, type DecodedProfile } from './support/decode.ts';
 import { erase } from './support/erase.ts';
 import { goPprof } from './support/go-pprof.ts';
 import { parcaRefusal } from './support/parca-rule.ts';
@@ -30,6 +30,22 @@ const WRITES_ALL = { startLines: true, splitsGroups: false };
 const SHOWN = 8; // of a list of differences: the first ones tell what is wrong
 /** C symbols of the fixture that run on a thread Go did not start. */
 const NATIVE = /^(native_burn|loop|whirl|whirl_twice)$/;
+
+const KINDS = ['drop', 'keep', 'whole'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** A profile that went through resym. */
+interface Restored {
+  readonly label: string;
+  readonly kind: Kind;
+  /** As the runtime wrote it. */
+  readonly original: DecodedProfile;
+  /** What resym was given, and what it gave. */
+  readonly input: Buffer;
+  readonly output: Buffer;
+  /** Of the output. */
+  readonly path: string;
+}
 
 interface Totals {
   locations: number;
@@ -85,12 +101,12 @@ for (const version of GO_VERSIONS) {
 
 test('what was restored', { skip: TOOLCHAINS.length === 0 ? 'needs go' : false }, (t) => {
   assert.ok(totals.size > 0);
-  for (const [version, { locations, frames, artefacts }] of totals) {
+  for (const [version, { locations, frames, repeated, split }] of totals) {
     t.diagnostic(
-      `go ${version}: ${locations} locations, ${frames} frames; ${artefacts} frames where the runtime repeats another file`,
+      `go ${version}: ${locations} locations, ${frames} frames; the runtime repeats a file in ${repeated} frames, splits ${split} groups`,
     );
   }
-  if (repeatedNames.size > 0) t.diagnostic(`functions with such frames: ${[...repeatedNames].sort().join(', ')}`);
+  if (repeatedNames.size > 0) t.diagnostic(`functions with a repeated file: ${[...repeatedNames].sort().join(', ')}`);
 });
 
 async function restore(go: Toolchain, variant: Variant): Promise<void> {
@@ -101,7 +117,7 @@ async function restore(go: Toolchain, variant: Variant): Promise<void> {
     // Erased twice: gzipped and with the flags of an address-only profile; raw and with the runtime's flags. And whole:
     // a profile that lacks nothing must not get worse, nor different.
     const inputs = join(dir, 'inputs');
-    for (const kind of ['drop', 'keep', 'whole']) mkdirSync(join(inputs, kind), { recursive: true });
+    for (const kind of KINDS) mkdirSync(join(inputs, kind), { recursive: true });
     for (const [name, original] of originals) {
       writeFileSync(join(inputs, 'whole', `${name}.pb.gz`), original);
       writeFileSync(join(inputs, 'drop', `${name}.pb.gz`), gzipSync(erase(original, { flags: 'drop' })));
@@ -125,34 +141,21 @@ async function restore(go: Toolchain, variant: Variant): Promise<void> {
     assert.equal(done.code, 0, done.stderr);
     assert.deepEqual(filesBelow(out), filesBelow(inputs), 'one output an input');
 
-    const minor = Number(go.version.split('.')[1]);
-    const habits = { startLines: minor >= 20, splitsGroups: minor < 18 };
-    const total = totals.get(go.version) ?? { locations: 0, frames: 0, repeated: 0, split: 0 };
-    totals.set(go.version, total);
     for (const file of filesBelow(out)) {
-      const name = /(\w+)\.pb/.exec(file)?.[1] ?? '';
-      const original = decodeProfile(originals.get(name as (typeof PROFILES)[number]) ?? new Uint8Array(0));
-      const input = readFileSync(join(inputs, file));
-      const output = readFileSync(join(out, file));
-      const restored = decodeProfile(output);
-      const comparison = compareProfiles(original, restored, habits);
-      assertRestored(`${variant} ${file}`, comparison);
-      if (file.startsWith('whole'))
-        assert.equal(
-          comparison.repeated.length + comparison.split.length,
-          0,
-          `${variant} ${file}: named frames changed`,
-        );
-      total.locations += comparison.locations;
-      total.frames += comparison.frames;
-      total.repeated += comparison.repeated.length;
-      total.split += comparison.split.length;
-      for (const line of comparison.repeated) repeatedNames.add(/: (\S+) /.exec(line)?.[1] ?? line);
-
-      assertUntouched(input, output);
-      assertFlags(`${variant} ${file}`, input, restored);
-      if (name === 'cpu' && variant.startsWith('cgo')) assertNative(original, restored);
-      await assertAccepted(`${variant} ${file}`, output, join(out, file));
+      const [kind, name] = file.split(/[/.]/) as [Kind, (typeof PROFILES)[number]];
+      const profile: Restored = {
+        label: `${variant} ${file}`,
+        kind,
+        original: decodeProfile(originals.get(name) ?? new Uint8Array(0)),
+        path: join(out, file),
+        input: readFileSync(join(inputs, file)),
+        output: readFileSync(join(out, file)),
+      };
+      compare(go, profile);
+      assertUntouched(profile.input, profile.output);
+      assertFlags(profile);
+      if (name === 'cpu' && variant.startsWith('cgo')) assertNative(profile);
+      if (!profile.input.equals(profile.output)) await assertAccepted(profile);
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -168,59 +171,73 @@ function binariesWithoutId(capture: Capture, profile: DecodedProfile): string[] 
   });
 }
 
-function assertRestored(what: string, comparison: Comparison): void {
-  const { differences, locations } = comparison;
-  assert.equal(
-    differences.length,
-    0,
-    `${what}: ${differences.length} of ${locations} locations differ\n  ${differences.slice(0, SHOWN).join('\n  ')}`,
-  );
+function compare(go: Toolchain, { label, kind, original, output }: Restored): void {
+  const minor = Number(go.version.split('.')[1]);
+  const habits = { startLines: minor >= 20, splitsGroups: minor < 18 };
+  const { locations, frames, differences, repeated, split } = compareProfiles(original, decodeProfile(output), habits);
+  const shown = differences.slice(0, SHOWN).join('\n  ');
+  assert.equal(differences.length, 0, `${label}: ${differences.length} of ${locations} locations differ\n  ${shown}`);
+  if (kind === 'whole') assert.deepEqual([...repeated, ...split], [], `${label}: named frames changed`);
+
+  const total = totals.get(go.version) ?? { locations: 0, frames: 0, repeated: 0, split: 0 };
+  totals.set(go.version, total);
+  total.locations += locations;
+  total.frames += frames;
+  total.repeated += repeated.length;
+  total.split += split.length;
+  for (const line of repeated) repeatedNames.add(/: (\S+) /.exec(line)?.[1] ?? line);
 }
 
-/** All flags where every used location is named, none where none is, and never fewer than before. */
-function assertFlags(what: string, input: Uint8Array, restored: DecodedProfile): void {
+/** Where names were found: all flags if they are all there, all but has_functions if not. Elsewhere: as they were. */
+function assertFlags({ label, input, output }: Restored): void {
   const before = decodeProfile(input);
-  restored.mappings.forEach((mapping, i) => {
-    const used = restored.locations.filter((location) => location.mappingId === mapping.id);
-    const named = used.filter((location) => framesOf(restored, location).some((frame) => frame.function !== '')).length;
-    const flags = [mapping.hasFunctions, mapping.hasFilenames, mapping.hasLineNumbers, mapping.hasInlineFrames];
-    const label = `${what}: mapping ${mapping.file}, ${named} of ${used.length} named`;
-    const old = before.mappings[i];
-    if (named === 0) {
-      assert.deepEqual(
-        flags,
-        [old.hasFunctions, old.hasFilenames, old.hasLineNumbers, old.hasInlineFrames],
-        `${label}: flags changed`,
-      );
-    } else {
-      // has_functions would hide the unnamed ones from everyone after us; any of the others keeps clients from overwriting.
-      assert.ok(mapping.hasFilenames && mapping.hasLineNumbers, `${label}: ${flags.join(' ')}`);
-      if (!old.hasFunctions) assert.equal(mapping.hasFunctions, named === used.length, `${label}: has_functions`);
+  const after = decodeProfile(output);
+  after.mappings.forEach((mapping, i) => {
+    const used = after.locations.filter((location) => location.mappingId === mapping.id);
+    const named = namedIn(after, mapping.id);
+    const what = `${label}: ${mapping.file}, ${named} of ${used.length} named`;
+    if (named === namedIn(before, mapping.id)) {
+      assert.deepEqual(flagsOf(mapping), flagsOf(before.mappings[i]), what);
+      return;
     }
+    // has_functions would hide the unnamed ones from everyone after us; any of the others keeps clients from overwriting.
+    assert.ok(mapping.hasFilenames && mapping.hasLineNumbers, `${what}: ${flagsOf(mapping).join(' ')}`);
+    if (!before.mappings[i].hasFunctions)
+      assert.equal(mapping.hasFunctions, named === used.length, `${what}: has_functions`);
   });
 }
 
+function namedIn(profile: DecodedProfile, mappingId: bigint): number {
+  const used = profile.locations.filter((location) => location.mappingId === mappingId);
+  return used.filter((location) => framesOf(profile, location).some((frame) => frame.function !== '')).length;
+}
+
+function flagsOf(mapping: DecodedMapping): boolean[] {
+  return [mapping.hasFunctions, mapping.hasFilenames, mapping.hasLineNumbers, mapping.hasInlineFrames];
+}
+
 /** C on a thread of its own: the frames Go leaves without a name. */
-function assertNative(original: DecodedProfile, restored: DecodedProfile): void {
-  const names = new Set([...newlyNamed(original, restored).values()].flat());
+function assertNative({ label, original, output }: Restored): void {
+  const names = [...newlyNamed(original, decodeProfile(output)).values()].flat();
   assert.ok(
-    [...names].some((name) => NATIVE.test(name)),
-    `no C frame was named; new names: ${[...names].join(', ')}`,
+    names.some((name) => NATIVE.test(name)),
+    `${label}: no C frame was named; new names: ${names.join(', ')}`,
   );
 }
 
-async function assertAccepted(what: string, output: Uint8Array, path: string): Promise<void> {
-  assert.equal(parcaRefusal(output), null, `${what}: Parca`);
+async function assertAccepted({ label, kind, output, path }: Restored): Promise<void> {
+  assert.equal(parcaRefusal(output), null, `${label}: Parca`);
   oracle ??= PprofOracle.start();
-  assert.equal(await (await oracle).refusal(output), null, `${what}: google/pprof`);
+  assert.equal(await (await oracle).refusal(output), null, `${label}: google/pprof`);
+  if (kind === 'keep') return; // differs from "drop" in flags only
   for (const go of new Set([TOOLCHAINS[0], TOOLCHAINS[TOOLCHAINS.length - 1]])) {
     const { code, stdout, stderr } = await goPprof(go, ['-symbolize=none', '-raw', path]);
-    assert.equal(code, 0, `${what}: go tool pprof of ${go.version}: ${stderr}`);
+    assert.equal(code, 0, `${label}: go tool pprof of ${go.version}: ${stderr}`);
     assert.match(stdout, /^Locations$/m);
   }
 }
 
-/** Paths below `dir`, sorted. */
+/** Paths below `dir`, with forward slashes, sorted. */
 function filesBelow(dir: string): string[] {
   return readdirSync(dir, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

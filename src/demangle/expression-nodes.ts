@@ -1,16 +1,5 @@
 /** Nodes for C++ expressions. */
-import {
-  ASSIGNMENT,
-  CAST,
-  CONDITIONAL,
-  LOGICAL_OR,
-  LOOSEST,
-  NO,
-  Node,
-  POSTFIX,
-  UNARY,
-  type Printer,
-} from './node.ts';
+import { ASSIGNMENT, CAST, CONDITIONAL, LOGICAL_OR, LOOSEST, NO, Node, POSTFIX, UNARY, type Printer } from './node.ts';
 import type { ClosureType } from './name-nodes.ts';
 import { PackExpansion } from './type-nodes.ts';
 
@@ -520,4 +509,3 @@ export class WordRequirement extends Node {
     out.put(';');
   }
 }
-

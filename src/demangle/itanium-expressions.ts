@@ -26,7 +26,7 @@ import {
 } from './expression-nodes.ts';
 import { NameGrammar } from './itanium-names.ts';
 import { floatLiteral } from './literals.ts';
-import { ArgumentPack, ClosureType, Name, NestedName, PrefixedName, TemplateName } from './name-nodes.ts';
+import { ArgumentPack, Name, NestedName, PrefixedName, TemplateName } from './name-nodes.ts';
 import { type Node, PRIMARY, UNARY, UNREADABLE } from './node.ts';
 import { OPERATORS, type Operator } from './operators.ts';
 import { PackExpansion } from './type-nodes.ts';
@@ -81,7 +81,10 @@ export abstract class ExpressionGrammar extends NameGrammar {
     this.at += 2;
     switch (code) {
       case 'il':
-        return new InitializerList(null, this.until('E', () => this.bracedExpression()));
+        return new InitializerList(
+          null,
+          this.until('E', () => this.bracedExpression()),
+        );
       case 'tl': {
         const type = this.type();
         return new InitializerList(
@@ -393,7 +396,7 @@ export abstract class ExpressionGrammar extends NameGrammar {
         if (this.peek(1) !== 'l') break;
         const closure = this.closureType();
         this.need('E');
-        return new LambdaExpression(closure as ClosureType);
+        return new LambdaExpression(closure);
       }
     }
     const type = this.type();

@@ -1,5 +1,5 @@
 /** Names: plain, nested, local, of operators and constructors, in modules (5.1.2 to 5.1.6 of the Itanium ABI). */
-import { NameFacts } from './itanium-grammar.ts';
+import type { NameFacts } from './itanium-grammar.ts';
 import { TypeGrammar } from './itanium-types.ts';
 import {
   BindingNames,

@@ -2,12 +2,7 @@
 import { ItaniumGrammar, type TemplateLevels } from './itanium-grammar.ts';
 import { ArgumentPack, ForwardReference, Name, TemplateArguments } from './name-nodes.ts';
 import { type Node, UNREADABLE } from './node.ts';
-import {
-  ConstrainedParameter,
-  PackParameter,
-  TemplateTemplateParameter,
-  ValueParameter,
-} from './parameter-nodes.ts';
+import { ConstrainedParameter, PackParameter, TemplateTemplateParameter, ValueParameter } from './parameter-nodes.ts';
 import { ParameterPack } from './type-nodes.ts';
 
 const MADE_UP_NAMES = ['$T', '$N', '$TT']; // of type, value and template parameters, which have none in a symbol

@@ -400,7 +400,7 @@ export class PackExpansion extends Node {
     out.packIndex = -1;
     out.packSize = -1;
     out.print(this.pattern);
-    const size = out.packSize as number; // set while printing the pattern
+    const size = out.packSize; // set while printing the pattern
     if (size < 0) out.put('...');
     else if (size === 0) out.rewind(length);
     for (let index = 1; index < size; index++) {

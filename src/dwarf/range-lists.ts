@@ -127,7 +127,7 @@ function readEntries(unit: Unit, cursor: Cursor, section: DebugSection, out: Ran
         const begin = cursor.uleb();
         const end = cursor.uleb();
         if (base >= 0) out.add(base + begin, base + end);
-        else if (base === ABSOLUTE) out.add(begin, end);
+        else if (base === ABSOLUTE && space.bias === 0n) out.add(begin, end);
         break;
       }
       case dw.DW_RLE_base_address:

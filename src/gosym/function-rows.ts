@@ -11,7 +11,7 @@
  * When the array is full, everything is forgotten: what is in use comes back at once.
  */
 import { FormatError } from '../errors.ts';
-import { PCDATA_INL_TREE_INDEX, type PclntabHeader } from './layout.ts';
+import type { PclntabHeader } from './layout.ts';
 import type { PagedBytes } from './paged-bytes.ts';
 import { type PcRange, PcValues, valueAt } from './pc-values.ts';
 
@@ -102,13 +102,14 @@ export class FunctionRows {
     this.startLine = record.startLine;
     this.funcId = record.funcId;
     this.unit = record.unit === NO_UNIT ? -1 : record.unit;
-    this.inlineTree = record.pcdataCount > PCDATA_INL_TREE_INDEX ? this.#treeOf(record) : -1;
+    const { inlineIndex } = this.#header.layout;
+    this.inlineTree = record.pcdataCount > inlineIndex ? this.#treeOf(record) : -1;
     this.hasLines = record.pcln !== 0;
     this.#position = -1;
     this.#size = size;
     this.#lineTable = record.pcln;
     this.#fileTable = record.pcfile;
-    this.#inlineTable = this.inlineTree < 0 ? 0 : this.#table.u32(record.pcdata + 4 * PCDATA_INL_TREE_INDEX);
+    this.#inlineTable = this.inlineTree < 0 ? 0 : this.#table.u32(record.pcdata + 4 * inlineIndex);
     const bit = 1 << (index & 7);
     if ((this.#met[index >>> 3] & bit) !== 0) this.#decode(index);
     else this.#met[index >>> 3] |= bit;

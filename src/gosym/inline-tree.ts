@@ -5,7 +5,7 @@
  * index -1 is the function itself. `parentPc` is the offset of an instruction at the call site, so the caller's line, file and
  * index are those at `entry + parentPc`. The array's length is stored nowhere.
  *
- *     20 bytes, Go 1.13 to 1.19: i16 parent, u8 funcID, u8, i32 file, i32 line, i32 name, i32 parentPc
+ *     20 bytes, Go 1.12 to 1.19: i16 parent, u8 funcID, u8, i32 file, i32 line, i32 name, i32 parentPc
  *     16 bytes, Go 1.20 on:      u8 funcID, u8[3], i32 name, i32 parentPc, i32 startLine
  *
  * Where the records are: up to Go 1.17 the funcdata word is the array's address; from 1.18 an offset from moduledata.gofunc,
@@ -35,9 +35,10 @@ export class InlineTrees {
   /** File address of its first byte. */
   #start = 0;
 
-  constructor(object: ObjectFile, located: LocatedTable, table: PagedBytes) {
+  /** `located` and its table; `header` says which kind of trees it has. */
+  constructor(object: ObjectFile, located: LocatedTable, table: PagedBytes, header = located.header) {
     this.#object = object;
-    this.#header = located.header;
+    this.#header = header;
     this.#table = table;
     this.#tableAddress = located.address;
     this.#gofunc = located.module.gofunc;
@@ -81,6 +82,16 @@ export class InlineTrees {
   parentPc(tree: number, index: number): number {
     const { inlineRecord } = this.#header.layout;
     return this.#bytes!.i32(tree + index * inlineRecord + (inlineRecord === 16 ? 8 : 16));
+  }
+
+  /** Entry of the caller, -1 the function itself: 20-byte records only, and there what follows from parentPc too. */
+  parent(tree: number, index: number): number {
+    return (this.#bytes!.u16(tree + index * 20) << 16) >> 16;
+  }
+
+  /** Line of the call, as `parent`. */
+  callLine(tree: number, index: number): number {
+    return this.#bytes!.i32(tree + index * 20 + 8);
   }
 
   startLine(tree: number, index: number): number {

@@ -58,10 +58,17 @@ export interface PclntabLayout {
   readonly separateTables: boolean;
   readonly textStartInHeader: boolean;
   readonly startLine: boolean;
-  /** Which funcdata is the inline tree, and the bytes of one of its records. */
+  /**
+   * Which pcdata table maps addresses to entries of the inline tree, which funcdata is the tree, and the bytes of an entry.
+   * An index of NONE: there is no tree this reader knows.
+   */
+  readonly inlineIndex: number;
   readonly inlineTree: number;
   readonly inlineRecord: 16 | 20;
 }
+
+/** More tables than any function has. */
+export const NONE = 0xffff;
 
 const V2: PclntabLayout = {
   version: '1.2',
@@ -70,7 +77,8 @@ const V2: PclntabLayout = {
   separateTables: false,
   textStartInHeader: false,
   startLine: false,
-  inlineTree: 4, // since Go 1.13; see inline-tree.ts for older ones
+  inlineIndex: 2,
+  inlineTree: 4,
   inlineRecord: 20,
 };
 const V16: PclntabLayout = { ...V2, version: '1.16', magic: 0xfffffffa, separateTables: true, inlineTree: 3 };
@@ -83,10 +91,17 @@ const V18: PclntabLayout = {
 };
 const V20: PclntabLayout = { ...V18, version: '1.20', magic: 0xfffffff1, startLine: true, inlineRecord: 16 };
 
-export const LAYOUTS: readonly PclntabLayout[] = [V20, V18, V16, V2];
+/**
+ * What inline trees of the 1.2 layout may be like, for the magic does not tell: Go 1.13 to 1.15, Go 1.12, and older or other ones,
+ * which then have no inlined frames. old-go.ts finds out which it is.
+ */
+export const OLD_INLINING: readonly PclntabLayout[] = [
+  V2,
+  { ...V2, inlineIndex: 1, inlineTree: 2 },
+  { ...V2, inlineIndex: NONE, inlineTree: NONE },
+];
 
-/** Which pcdata table maps addresses to indexes of the inline tree (Go 1.13 and later). */
-export const PCDATA_INL_TREE_INDEX = 2;
+export const LAYOUTS: readonly PclntabLayout[] = [V20, V18, V16, V2];
 
 /** The header, checked: every offset is from the start of the header and lies inside the table. */
 export interface PclntabHeader {

@@ -17,6 +17,7 @@ import { InlineTrees } from './inline-tree.ts';
 import type { PclntabHeader, PclntabVersion } from './layout.ts';
 import { locateTable, type LocatedTable } from './locate.ts';
 import type { ModuleData } from './moduledata.ts';
+import { withInlining } from './old-go.ts';
 import { MAX_BYTES_IN_MEMORY, PagedBytes } from './paged-bytes.ts';
 import { TextSections } from './text-sections.ts';
 import { findWrapperId } from './wrapper-id.ts';
@@ -96,9 +97,10 @@ export class GoSymbols {
     );
     this.#bias = Number(object.bias);
     this.#text = new TextSections(module.text, module.textSections);
-    this.#trees = new InlineTrees(object, located, this.table);
-    this.#rows = new FunctionRows(this.table, header, (record) => this.#trees.treeOf(record));
     this.#relocated = this.#relocateEntries(object);
+    if (this.version === '1.2') this.header = withInlining(object, located, this.table, (i) => this.#entry(i));
+    this.#trees = new InlineTrees(object, located, this.table, this.header);
+    this.#rows = new FunctionRows(this.table, this.header, (record) => this.#trees.treeOf(record));
     this.minPc = this.functionStart(0);
     this.maxPc = this.functionEnd(this.functionCount - 1);
     if (this.minPc !== module.minPc || this.maxPc !== module.maxPc || this.maxPc <= this.minPc) {

@@ -19,7 +19,7 @@ import { isParseError } from '../errors.ts';
 import { LABEL, SAMPLE } from './fields.ts';
 import type { IdIndex } from './ids.ts';
 import type { Profile } from './profile.ts';
-import { forEachNumber, forEachSample } from './samples.ts';
+import { forEachSample } from './samples.ts';
 import type { WireReader } from './wire.ts';
 
 /** The first reason for google/pprof to refuse the profile, as a sentence; null when it would take it. */
@@ -42,23 +42,25 @@ function checkSamples(profile: Profile): string | null {
   const { byId } = profile.locations;
   const stringCount = profile.strings.count;
   let reason = profile.sampleCount > 0 && types === 0 ? 'there are samples but no sample types' : null;
-  let values = 0;
-  let unknown = NONE;
-  const countValue = () => {
-    values++;
-  };
-  const findLocation = (low: number, high: number) => {
-    if (unknown === NONE && byId.find(low, high) < 0) unknown = (BigInt(high) << 32n) | BigInt(low);
-  };
   let sample = 0;
   try {
     forEachSample(profile.raw, (reader) => {
-      values = 0;
-      unknown = NONE;
+      const sampleEnd = reader.len;
+      let values = 0;
+      let unknown = NONE;
       while (reader.next()) {
-        if (reader.field === SAMPLE.value) forEachNumber(reader, countValue);
-        else if (reader.field === SAMPLE.location_id) forEachNumber(reader, findLocation);
-        else if (reader.field === SAMPLE.label) checkLabel(reader, stringCount);
+        if (reader.field === SAMPLE.value) {
+          const end = reader.numbers();
+          for (; reader.pos < end; values++) reader.varint();
+          reader.len = sampleEnd;
+        } else if (reader.field === SAMPLE.location_id) {
+          const end = reader.numbers();
+          while (reader.pos < end) {
+            reader.varint();
+            if (byId.find(reader.low, reader.high) < 0 && unknown === NONE) unknown = reader.bigUnsigned();
+          }
+          reader.len = sampleEnd;
+        } else if (reader.field === SAMPLE.label) checkLabel(reader, stringCount);
         else reader.skipField();
       }
       // Kept, not returned: a sample further on that cannot be read comes first, as in google/pprof.

@@ -20,7 +20,7 @@ import { LocationTable } from './locations.ts';
 import { mappingIds, readMappings, type MappingRecord } from './mappings.ts';
 import { samplePositions, sampleWeights, type SampleWeights } from './samples.ts';
 import { StringTable } from './strings.ts';
-import { SECTION, VARINT, WireReader } from './wire.ts';
+import { SECTION, WireReader } from './wire.ts';
 
 export type { LineRecord } from './locations.ts';
 export type { MappingRecord } from './mappings.ts';
@@ -222,15 +222,13 @@ function walk(reader: WireReader, strings: Extents, mappings: Extents, locations
         reader.value();
         header.period = reader.bigSigned();
         break;
-      case PROFILE.comment:
-        if (reader.wire === VARINT) addBounded(header.comments, reader.index());
-        else {
-          const outer = reader.len;
-          reader.len = reader.body();
-          while (reader.pos < reader.len) addBounded(header.comments, reader.packedIndex());
-          reader.len = outer;
-        }
+      case PROFILE.comment: {
+        const outer = reader.len;
+        const end = reader.numbers();
+        while (reader.pos < end) addBounded(header.comments, reader.packedIndex());
+        reader.len = outer;
         break;
+      }
       default:
         reader.skipField();
     }

@@ -3,7 +3,7 @@
  */
 import { PROFILE, SAMPLE } from './fields.ts';
 import type { LocationTable } from './locations.ts';
-import { VARINT, WireReader } from './wire.ts';
+import { WireReader } from './wire.ts';
 
 /** Bits of `Profile.positions()`. */
 export const IS_LEAF = 1;
@@ -37,38 +37,26 @@ export function forEachSample(raw: Uint8Array, visit: (reader: WireReader) => vo
   }
 }
 
-/** Calls `visit` for each number of a repeated varint field the reader stands at, packed or not. */
-export function forEachNumber(reader: WireReader, visit: (low: number, high: number) => void): void {
-  if (reader.wire === VARINT) {
-    reader.varint();
-    visit(reader.low, reader.high);
-    return;
-  }
-  const outer = reader.len;
-  const end = reader.body();
-  reader.len = end;
-  while (reader.pos < end) {
-    reader.varint();
-    visit(reader.low, reader.high);
-  }
-  reader.len = outer;
-}
-
 /** See `Profile.positions`. */
 export function samplePositions(raw: Uint8Array, locations: LocationTable): Uint8Array {
   const { byId, count } = locations;
   const positions = new Uint8Array(count);
-  let bit = IS_LEAF;
-  const visitLocation = (low: number, high: number) => {
-    const index = byId.find(low, high);
-    if (index >= 0) positions[index] |= bit;
-    bit = IS_CALLER;
-  };
   forEachSample(raw, (reader) => {
-    bit = IS_LEAF;
+    const sampleEnd = reader.len;
+    let bit = IS_LEAF;
     while (reader.next()) {
-      if (reader.field === SAMPLE.location_id) forEachNumber(reader, visitLocation);
-      else reader.skipField();
+      if (reader.field !== SAMPLE.location_id) {
+        reader.skipField();
+        continue;
+      }
+      const end = reader.numbers();
+      while (reader.pos < end) {
+        reader.varint();
+        const index = byId.find(reader.low, reader.high);
+        if (index >= 0) positions[index] |= bit;
+        bit = IS_CALLER;
+      }
+      reader.len = sampleEnd;
     }
   });
   return positions;
@@ -84,24 +72,26 @@ export function sampleWeights(raw: Uint8Array, locations: LocationTable, type: n
   const stack: number[] = [];
   let sample = 0;
   let total = 0;
-  let column = 0;
-  let value = 0;
-  const visitLocation = (low: number, high: number) => {
-    stack.push(byId.find(low, high));
-  };
-  const visitValue = (low: number, high: number) => {
-    if (column++ === type) value = (high | 0) * 2 ** 32 + low;
-  };
   forEachSample(raw, (reader) => {
+    const sampleEnd = reader.len;
     sample++;
     stack.length = 0;
-    column = 0;
-    value = 0;
+    let column = 0;
+    let value = 0;
     // Go writes values before location ids.
     while (reader.next()) {
-      if (reader.field === SAMPLE.location_id) forEachNumber(reader, visitLocation);
-      else if (reader.field === SAMPLE.value) forEachNumber(reader, visitValue);
-      else reader.skipField();
+      const isLocation = reader.field === SAMPLE.location_id;
+      if (!isLocation && reader.field !== SAMPLE.value) {
+        reader.skipField();
+        continue;
+      }
+      const end = reader.numbers();
+      while (reader.pos < end) {
+        reader.varint();
+        if (isLocation) stack.push(byId.find(reader.low, reader.high));
+        else if (column++ === type) value = reader.signed();
+      }
+      reader.len = sampleEnd;
     }
     total += value;
     if (stack.length > 0 && stack[0] >= 0) flat[stack[0]] += value;

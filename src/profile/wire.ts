@@ -57,14 +57,31 @@ export class WireReader extends protobuf.Reader {
 
   /** Reads a varint into `low` and `high`. */
   varint(): void {
-    const pos = this.pos;
-    if (pos < this.len) {
-      const byte = this.buf[pos];
-      if (byte < 0x80) {
+    const { buf, len, pos } = this;
+    if (pos < len) {
+      const first = buf[pos];
+      if (first < 0x80) {
         this.pos = pos + 1;
-        this.low = byte;
+        this.low = first;
         this.high = 0;
         return;
+      }
+      if (pos + 2 < len) {
+        // Two and three bytes: most ids.
+        const second = buf[pos + 1];
+        if (second < 0x80) {
+          this.pos = pos + 2;
+          this.low = (first & 0x7f) | (second << 7);
+          this.high = 0;
+          return;
+        }
+        const third = buf[pos + 2];
+        if (third < 0x80) {
+          this.pos = pos + 3;
+          this.low = (first & 0x7f) | ((second & 0x7f) << 7) | (third << 14);
+          this.high = 0;
+          return;
+        }
       }
     }
     this.#longVarint();
@@ -160,6 +177,15 @@ export class WireReader extends protobuf.Reader {
     this.len = end;
     this.varint();
     this.varint();
+  }
+
+  /**
+   * Prepares reading a repeated varint field, packed or not: bounds `len` to it when packed, and returns the position up to
+   * which to call `varint()`. The caller restores `len`.
+   */
+  numbers(): number {
+    if (this.wire === VARINT) return this.pos + 1;
+    return (this.len = this.body());
   }
 
   /** Reads the payload of a string index; see `stringIndex`. */

@@ -12,6 +12,8 @@ export interface Limits {
   readonly maxSymbolBytes: number;
   /** How long a target may be silent beyond the seconds asked for, ms. */
   readonly patienceMs: number;
+  /** How long a profile may take from its first byte to its last, ms. */
+  readonly transferMs: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -21,4 +23,5 @@ export const DEFAULT_LIMITS: Limits = {
   maxRawBytes: 256 * 1024 * 1024, // as in profile/gzip.ts
   maxSymbolBytes: 1024 * 1024, // 50,000 addresses, as many as a large profile has
   patienceMs: 60_000, // pprof waits 65 s for what has no seconds
+  transferMs: 60_000, // 64 MiB at 1 MB/s
 };

@@ -53,7 +53,7 @@ export async function proxy(
   if (via.includes(context.via)) throw new HttpProblem(508, `target ${target.name} leads back to this resym`);
 
   const exchange = exchangeOf(res);
-  const { silenceMs, totalMs } = patienceFor(query, context.limits.patienceMs);
+  const { silenceMs, totalMs } = patienceFor(query, context.limits.patienceMs, context.limits.transferMs);
   const upstream = new AbortController();
   const cancel = (): void => upstream.abort(exchange.signal.reason);
   if (exchange.signal.aborted) cancel();
@@ -163,7 +163,7 @@ function refuseEmpty(target: Target, { status, headers }: TargetResponse, body: 
 }
 
 function tooSlowError(target: Target, totalMs: number): UpstreamError {
-  const seconds = Math.round(totalMs / 1000);
+  const seconds = Math.ceil(totalMs / 1000);
   return new UpstreamError(
     'upstream-timeout',
     `target ${target.name} (${target.label}) did not finish its answer within ${seconds} s`,

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { openExchange, type Exchange } from './exchange.ts';
-import { loggedUrl } from './foreign.ts';
+import { lineText, loggedUrl } from './foreign.ts';
 import type { Metrics } from './metrics.ts';
 
 /** The first handler: opens the exchange, and logs and counts it at its end. */
@@ -22,6 +22,9 @@ export function recordExchange(log: Logger, metrics: Metrics): RequestHandler {
 /** nginx's number for a client that left; never sent. */
 const CLIENT_CLOSED = 499;
 
+/** Of a reason or an error in the log. */
+const MAX_TEXT = 1000;
+
 /** Probes and scrapes would drown the rest. */
 const QUIET_ROUTES = new Set(['health', 'metrics']);
 
@@ -36,8 +39,8 @@ function writeLine(log: Logger, req: Request, exchange: Exchange, status: number
     ...(target !== null && { target }),
     ...(upstreamStatus !== null && { upstreamStatus }),
     ...(resymStatus !== null && { resym: resymStatus }),
-    ...(reason !== null && reason !== '' && { reason }),
-    ...(error !== null && { error }),
+    ...(reason !== null && reason !== '' && { reason: lineText(reason, MAX_TEXT) }),
+    ...(error !== null && { error: lineText(error, MAX_TEXT) }),
     ...(signal.aborted && { clientLeft: true }),
     ...(timings.length > 0 && { stages: Object.fromEntries(timings.map(({ stage, ms }) => [stage, round(ms)])) }),
   };

@@ -1,33 +1,32 @@
 /**
- * gzip that is not the profile's own: a layer put around it by a middlebox (Content-Encoding), and gzip that ends too early.
- * Both run in zlib's threads and never give more than a stated number of bytes.
+ * gzip that is not the profile's own: a layer around it, put there by a middlebox, and gzip that ends too early. Whole bodies
+ * are inflated in zlib's threads, and never to more than a stated number of bytes.
  */
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { isGzip } from './sniff.ts';
+import { inflateStart, isGzip } from './sniff.ts';
 
 const inflate = promisify(gunzip);
 
+const UNDERSTOOD = new Set(['', 'identity', 'gzip', 'x-gzip']);
+
 /**
- * A profile as it is without its Content-Encoding. gzip around a gzipped profile is taken off; gzip around a bare message stays,
- * since that is how profiles are kept. null when the encoding is another one, or damaged, or inflates beyond `maxBytes`.
+ * A body as it is without its Content-Encoding, null when that cannot be undone. gzip around a gzipped profile is taken off,
+ * whether the header tells of it or not: clients take off one layer. gzip around a bare message stays, since that is how
+ * profiles are kept; what is not gzip at all is the profile, whatever the header says.
  */
 export async function withoutEncoding(
   body: Uint8Array,
   encoding: string | undefined,
   maxBytes: number,
 ): Promise<Uint8Array | null> {
-  const name = (encoding ?? '').trim().toLowerCase();
-  if (name === '' || name === 'identity') return body;
-  if (name !== 'gzip' && name !== 'x-gzip') return null;
-  // Some servers name the profile's own gzip as its encoding; then what is sent is the profile already.
+  if (!UNDERSTOOD.has((encoding ?? '').trim().toLowerCase())) return null;
   if (!isGzip(body)) return body;
   try {
-    const inner = await inflate(body, { maxOutputLength: maxBytes });
-    return isGzip(inner) ? inner : body;
+    return isGzip(inflateStart(body)) ? await inflate(body, { maxOutputLength: maxBytes }) : body;
   } catch (error) {
-    if (hasCode(error, 'ERR_BUFFER_TOO_LARGE')) return body; // a bare message this large: its size is judged elsewhere
-    return null;
+    if (isZlibError(error)) return body; // damaged or too large: for the reader to say
+    throw error;
   }
 }
 
@@ -38,10 +37,12 @@ export async function isCutShort(body: Uint8Array, maxBytes: number): Promise<bo
     await inflate(body, { maxOutputLength: maxBytes });
     return false;
   } catch (error) {
-    return hasCode(error, 'Z_BUF_ERROR');
+    if (isZlibError(error)) return error.code === 'Z_BUF_ERROR';
+    throw error;
   }
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+function isZlibError(error: unknown): error is Error & { code: string } {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
+  return error.code.startsWith('Z_') || error.code === 'ERR_BUFFER_TOO_LARGE';
 }

@@ -13,19 +13,17 @@ export interface Patience {
   readonly totalMs: number;
 }
 
-/** Without a `seconds` pprof waits 65 s. */
-const BASE_MS = 60_000;
-
-/** Until the last byte of a profile that has begun to arrive. */
-const TRANSFER_MS = 60_000;
-
 /** Longer than any profile that is meant. An hour of CPU profile is some 20 MB. */
 const MAX_SECONDS = 6 * 3600;
 
-/** @param query as in the URL, with or without "?" */
-export function patienceFor(query: string, baseMs: number = BASE_MS): Patience {
+/**
+ * @param query as in the URL, with or without "?"
+ * @param baseMs silence beyond what `seconds` explains
+ * @param transferMs from a profile's first byte to its last
+ */
+export function patienceFor(query: string, baseMs: number, transferMs: number): Patience {
   const asked = Number(new URLSearchParams(query).get('seconds') ?? 0);
   const seconds = asked > 0 ? Math.min(asked, MAX_SECONDS) : 0;
   const silenceMs = Math.ceil(1.5 * seconds * 1000) + baseMs;
-  return { silenceMs, totalMs: silenceMs + TRANSFER_MS };
+  return { silenceMs, totalMs: silenceMs + transferMs };
 }

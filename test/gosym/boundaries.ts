@@ -1,6 +1,5 @@
 /** Addresses worth asking about: wherever a function table changes its answer. */
 import { readRecord } from '../../src/gosym/function-rows.ts';
-import { PCDATA_INL_TREE_INDEX } from '../../src/gosym/layout.ts';
 import { PcValues } from '../../src/gosym/pc-values.ts';
 import type { GoSymbols } from '../../src/gosym/pclntab.ts';
 
@@ -31,7 +30,8 @@ export function boundaries(symbols: GoSymbols, most: number, extra: number, seed
     const size = symbols.functionEnd(i) - start;
     const record = readRecord(table, header, symbols.recordOffset(i));
     const streams = [record.pcln, record.pcfile];
-    if (record.pcdataCount > PCDATA_INL_TREE_INDEX) streams.push(table.u32(record.pcdata + 4 * PCDATA_INL_TREE_INDEX));
+    const { inlineIndex } = header.layout;
+    if (record.pcdataCount > inlineIndex) streams.push(table.u32(record.pcdata + 4 * inlineIndex));
     found.add(start).add(start + size - 1);
     for (const stream of streams) {
       if (stream === 0) continue;

@@ -33,7 +33,7 @@ const run = promisify(execFile);
 const dir = fileURLToPath(new URL('../fixtures/go/oracle', import.meta.url));
 
 /** Compared when a machine happens to have them; the others are asked for and skipped by name. */
-const EXTRA_VERSIONS = ['1.13', '1.14', '1.16', '1.17', '1.18', '1.20', '1.22'];
+const EXTRA_VERSIONS = ['1.14', '1.16', '1.17', '1.18', '1.20', '1.22'];
 
 interface Mode {
   readonly name: string;

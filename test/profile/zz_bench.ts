@@ -74,10 +74,11 @@ const time = (name: string, f: () => unknown, n = 15) => {
     const c = process.cpuUsage();
     const t = performance.now();
     f();
-    void t; const u = process.cpuUsage(c); const d = (u.user + u.system) / 1000;
+    void t;
+    const u = process.cpuUsage(c);
+    const d = (u.user + u.system) / 1000;
     if (!i) first = d;
     best = Math.min(best, d);
-   
   }
   console.log(name.padEnd(24), 'first', first.toFixed(1), 'best', best.toFixed(1), 'ms');
 };
@@ -86,6 +87,11 @@ time('scan named', () => Profile.scan(raw), N);
 time('scan bare', () => Profile.scan(bare), N);
 time('splice bare (all)', () => splice(Profile.scan(bare), { lines, flags, comments: [] }), N);
 time('scan+splice named (all)', () => splice(Profile.scan(raw), { lines, flags, comments: [] }), N);
+if (process.env.ONLY) {
+  for (let k = 0; k < 3; k++)
+    time('many', () => splice(Profile.scan(bare), { lines, flags, comments: [] }), process.env.K ? +process.env.K : 60);
+  process.exit(0);
+}
 time(
   'isNamed all',
   () => {

@@ -96,6 +96,21 @@ test('a body that trickles in is a profile when it is complete', async (t) => {
   assert.ok(answer.headers['resym-status']);
 });
 
+test('a body that never ends is given up', async (t) => {
+  const target = await FakeTarget.start(t, {
+    [HEAP]: (_req, res) => {
+      let at = 0;
+      const timer = setInterval(() => res.write(PROFILE.subarray(at, ++at)), 20);
+      res.on('close', () => clearInterval(timer));
+    },
+  });
+  const { url } = await startResym(t, { api: target.url }, { limits: { patienceMs: 400, transferMs: 200 } });
+  const started = performance.now();
+  assertPprofError(await ask(url, HEAP), 504, /did not finish its answer within 1 s/);
+  assert.ok(performance.now() - started < 1500);
+  await until('the target to be let go', () => target.sockets.size === 0);
+});
+
 test('a connection that ends before the answer does', async (t) => {
   const cases: Record<string, string | Buffer> = {
     'before the headers': '',

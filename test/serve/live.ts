@@ -70,35 +70,33 @@ export function liveTests(label: string, makeEngine: () => Resymbolizer): void {
         '/threadcreate?debug=1',
       ]) {
         const [direct, through] = await both(path);
-        assert.equal(through!.status, direct!.status, path);
-        assert.deepEqual(through!.body, direct!.body, path);
+        assert.equal(through.status, direct.status, path);
+        assert.deepEqual(through.body, direct.body, path);
         for (const header of ['content-type', 'x-go-pprof', 'x-content-type-options', 'content-disposition'])
-          assert.equal(through!.headers[header], direct!.headers[header], `${header} of ${path}`);
+          assert.equal(through.headers[header], direct.headers[header], `${header} of ${path}`);
       }
       const [, redirect] = await both('');
-      assert.ok([301, 307].includes(redirect!.status));
-      assert.equal(redirect!.headers.location, '/targets/api/debug/pprof/');
+      assert.ok([301, 307].includes(redirect.status));
+      assert.equal(redirect.headers.location, '/targets/api/debug/pprof/');
       for (const path of ['/heap?debug=1', '/goroutine?debug=2', '/mutex?debug=1', '/', '/trace?seconds=0.2']) {
         const [direct, through] = await both(path);
-        assert.equal(through!.status, 200);
-        assert.equal(through!.headers['content-type'], direct!.headers['content-type'], path);
-        assert.deepEqual(through!.body.subarray(0, 7), direct!.body.subarray(0, 7), path);
-        assert.equal(through!.headers['resym-status'], undefined, path);
+        assert.equal(through.status, 200);
+        assert.equal(through.headers['content-type'], direct.headers['content-type'], path);
+        assert.deepEqual(through.body.subarray(0, 7), direct.body.subarray(0, 7), path);
+        assert.equal(through.headers['resym-status'], undefined, path);
       }
       const [, index] = await both('/');
-      const links = [...index!.text.matchAll(/href=["']?([^"'> ]+)/g)].map(([, link]) =>
-        link!.replaceAll('&amp;', '&'),
-      );
+      const links = [...index.text.matchAll(/href=["']?([^"'> ]+)/g)].map(([, link]) => link.replaceAll('&amp;', '&'));
       assert.ok(links.length >= 7);
       for (const link of links.filter((link) => !link.startsWith('#') && !/^(profile|trace)/.test(link))) {
         const resolved = new URL(link, `${url}/targets/api/debug/pprof/`);
         assert.equal((await ask(url, resolved.pathname + resolved.search)).status, 200, link);
       }
       const [directHead, head] = await both('/heap', { method: 'HEAD' });
-      assert.equal(head!.status, directHead!.status);
-      assert.equal(head!.headers['content-type'], directHead!.headers['content-type']);
+      assert.equal(head.status, directHead.status);
+      assert.equal(head.headers['content-type'], directHead.headers['content-type']);
 
-      const addresses = /@ (0x[0-9a-f]+) (0x[0-9a-f]+)/.exec((await both('/goroutine?debug=1'))[1]!.text)!.slice(1, 3);
+      const addresses = /@ (0x[0-9a-f]+) (0x[0-9a-f]+)/.exec((await both('/goroutine?debug=1'))[1].text)!.slice(1, 3);
       const direct = await ask(service, `/debug/pprof/symbol?${addresses.join('+')}`);
       for (const method of ['GET', 'POST']) {
         const body = addresses.join('+');
@@ -114,7 +112,7 @@ export function liveTests(label: string, makeEngine: () => Resymbolizer): void {
   for (const client of clients) {
     test(`${label}: go tool pprof ${client.version}`, async (t) => {
       const newest = clients.at(-1)!;
-      const [old, young] = [await startService(t, clients[0]!), await startService(t, newest, ['-base', '/api'])];
+      const [old, young] = [await startService(t, clients[0]), await startService(t, newest, ['-base', '/api'])];
       const { url } = await startResym(
         t,
         { old, young: `${young}/api/debug/pprof`, down: await deadUrl() },

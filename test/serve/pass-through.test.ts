@@ -118,6 +118,9 @@ test('Content-Encoding: the layer around a profile comes off, around anything el
   const identity = await fetchAs(RAW, 'identity');
   assert.deepEqual(identity.body, RAW);
 
+  target.routes['/debug/pprof/heap'] = sendProfile(gzipSync(PROFILE));
+  assert.deepEqual((await ask(url, HEAP)).body, PROFILE, 'a layer nobody tells of');
+
   const seen = engine.bodies.length;
   const text = gzipSync('goroutine profile: total 3\n'.repeat(50));
   const passed = await fetchAs(text, 'gzip');

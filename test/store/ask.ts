@@ -6,13 +6,13 @@ import { StoreError } from '../../src/store/store.ts';
 const [root, gnu, file] = process.argv.slice(2);
 if (root !== 'probe') {
   const notices: string[] = [];
-  const store = await DirectoryStore.open(root!, { notice: (sentence) => notices.push(sentence) });
+  const store = await DirectoryStore.open(root, { notice: (sentence) => notices.push(sentence) });
   const listed = await store.list();
-  const found = await store.find({ gnu: gnu! });
-  const opened = await store.open(found[0]!);
+  const found = await store.find({ gnu: gnu });
+  const opened = await store.open(found[0]);
   const readBytes = opened.source.read(0, opened.source.size).length;
   opened.release();
-  const added = await store.add(file!).then(
+  const added = await store.add(file).then(
     ({ outcome }) => outcome,
     (error: unknown) => `${error instanceof StoreError ? `${error.code}: ` : ''}${messageOf(error)}`,
   );

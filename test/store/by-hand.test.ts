@@ -61,7 +61,7 @@ for (const [what, pathOf] of Object.entries(LAYOUTS)) {
 
 test('a file whose path claims the ID is read alone', async () => {
   const root = emptyRoot();
-  copy(GO_124, join(root, LAYOUTS['a debuginfod cache']!(GNU_124)));
+  copy(GO_124, join(root, LAYOUTS['a debuginfod cache'](GNU_124)));
   for (let i = 1; i <= 10; i++) variant(join(root, `bin/variant-${i}`), i);
   let read = 0;
   const store = await open(root, {
@@ -112,7 +112,7 @@ test('files that come, change and go are noticed', async () => {
   );
   fs.copyFileSync(TWIN_FULL, join(root, 'deep/est/api'));
   assert.deepEqual(await store.find({ gnu: GNU_124 }), [], 'overwritten in place');
-  assert.equal((await store.list())[0]!.identity.go?.version.startsWith('go1.26'), true);
+  assert.equal((await store.list())[0].identity.go?.version.startsWith('go1.26'), true);
   fs.rmSync(join(root, 'deep'), { recursive: true });
   assert.deepEqual(await store.list(), [], 'gone');
 });
@@ -245,7 +245,7 @@ test('links: a file’s once, loops and dangling ones not at all, directories’
 test('.build-id itself may be a link to a distribution’s', async () => {
   const root = emptyRoot();
   const debug = place('usr-lib-debug');
-  copy(GO_124, join(debug, LAYOUTS['a distribution’s debug file']!(GNU_124)));
+  copy(GO_124, join(debug, LAYOUTS['a distribution’s debug file'](GNU_124)));
   fs.symlinkSync(join(debug, '.build-id'), join(root, '.build-id'));
   assert.equal((await (await open(root)).find({ gnu: GNU_124 })).length, 1);
 });
@@ -343,7 +343,7 @@ test(
   async () => {
     const program = await cProgram();
     const root = emptyRoot();
-    const placed = join(root, LAYOUTS['a distribution’s debug file']!(program.gnu));
+    const placed = join(root, LAYOUTS['a distribution’s debug file'](program.gnu));
     copy(program.symtabOnly, placed);
     const before = fs.readFileSync(placed);
     const store = await open(root);
@@ -365,11 +365,11 @@ test('a binary that vanishes between find and open, and a root that vanishes', a
   const store = await open(root);
   const [binary] = await store.find({ gnu: GNU_124 });
   fs.rmSync(join(root, 'api'));
-  await assert.rejects(store.open(binary!), { code: 'ENOENT' });
+  await assert.rejects(store.open(binary), { code: 'ENOENT' });
   assert.deepEqual(await store.find({ gnu: GNU_124 }), []);
   const [old] = await store.list();
   fs.copyFileSync(TWIN_STRIPPED, join(root, 'old'));
-  await assert.rejects(store.open(old!), /\d+ when it was listed/);
+  await assert.rejects(store.open(old), /\d+ when it was listed/);
   fs.rmSync(root, { recursive: true });
   await assert.rejects(store.find({ gnu: GNU_124 }), { code: 'ENOENT' });
   await assert.rejects(store.list(), { code: 'ENOENT' });
@@ -380,7 +380,7 @@ function ask(command: readonly string[], root: string, file = GO_124): Record<st
   const node = [process.execPath, '--import', import.meta.resolve('tsx'), ASK, root, GNU_124, file];
   const [program, ...args] = [...command, ...node];
   const env = { ...process.env, NODE_TEST_CONTEXT: '' };
-  const output = execFileSync(program!, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const output = execFileSync(program, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'inherit'] });
   return JSON.parse(output) as Record<string, unknown>;
 }
 

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { DirectoryStore } from '../../src/store/directory.ts';
-import { StoreError } from '../../src/store/store.ts';
+import { type StoredBinary, StoreError } from '../../src/store/store.ts';
 import { needsTools } from '../support/toolchains.ts';
 import {
   cProgram,
@@ -76,7 +76,7 @@ test('what is added is found by every ID, listed, and read back byte for byte', 
     go!,
     go!.slice(0, 9),
     goDerivedGnu!,
-    binary.sha256!.slice(0, 12),
+    binary.sha256.slice(0, 12),
     binary.path,
   ]) {
     assert.deepEqual(await store.get(id), binary, id);
@@ -188,7 +188,7 @@ test('several files of one build: all kept, the one that knows most first', { sk
     assert.deepEqual(names, ['program', 'program.debug', 'program.symtab'], order.join());
     const [best] = await store.find({ gnu: program.gnu });
     const alias = join(store.root, '.build-id', program.gnu.slice(0, 2), `${program.gnu.slice(2)}.debug`);
-    assert.equal(sha256(alias), best!.sha256, `${order.join()}: the link leads to the full build`);
+    assert.equal(sha256(alias), best.sha256, `${order.join()}: the link leads to the full build`);
     assert.deepEqual(await store.get(program.gnu), best);
   }
 });
@@ -242,14 +242,14 @@ test('a damaged copy is noticed and replaced by adding again', async () => {
   fs.truncateSync(stored, 1000);
   assert.deepEqual(await store.find({ gnu: binary.key }), []);
   const [broken] = await store.list();
-  assert.match(broken!.problem, /damaged: 1000 bytes/);
-  assert.equal(broken!.name, binary.name);
-  assert.match((await store.verify())[0]!.problem, /damaged/);
+  assert.match(broken.problem, /damaged: 1000 bytes/);
+  assert.equal(broken.name, binary.name);
+  assert.match((await store.verify())[0].problem, /damaged/);
   const repaired = await store.add(GO_124);
   assert.equal(repaired.outcome, 'replaced');
   assert.equal(sha256(stored), binary.sha256);
   assert.equal((await store.find({ gnu: binary.key })).length, 1);
-  assert.equal((await store.verify())[0]!.ok, true);
+  assert.equal((await store.verify())[0].ok, true);
 });
 
 test('verify sees a single flipped bit that keeps size and time', async () => {
@@ -259,7 +259,7 @@ test('verify sees a single flipped bit that keeps size and time', async () => {
   const stored = join(store.root, binary.path);
   const { atime, mtime } = fs.statSync(stored);
   const bytes = fs.readFileSync(stored);
-  bytes[bytes.length >> 1]! ^= 1;
+  bytes[bytes.length >> 1] ^= 1;
   fs.writeFileSync(stored, bytes);
   fs.utimesSync(stored, atime, mtime);
   const seen: string[] = [];
@@ -278,7 +278,7 @@ test('verify sees a file that is filed under another identity', async () => {
   const other = `.build-id/ff/${binary.path.slice('.build-id/42/'.length)}`;
   copy(join(store.root, binary.path), join(store.root, other));
   const results = await store.verify();
-  assert.deepEqual(results.map(({ ok }) => ok).sort(), [false, true]);
+  assert.deepEqual(results.map((result) => Number(result.ok)).sort(), [0, 1]);
   assert.match(results.find(({ ok }) => !ok)!.problem, /its identity is 42d38f69/);
 });
 
@@ -350,7 +350,7 @@ test('prefixes: unique ones are enough, short and ambiguous ones are errors', as
     variant(path, number);
     return path;
   });
-  const added = [];
+  const added: StoredBinary[] = [];
   for (const path of paths) added.push((await store.add(path)).binary);
   assert.deepEqual(await store.get('abcd'), added[2]);
   assert.deepEqual(await store.get('ABCDEF'), added[2]);
@@ -362,8 +362,8 @@ test('prefixes: unique ones are enough, short and ambiguous ones are errors', as
     await assert.rejects(operation('123456'), (e) => {
       assert.ok(e instanceof StoreError && e.code === 'ambiguous-id');
       assert.match(e.message, /fits 2 binaries/);
-      assert.ok(e.message.includes(added[0]!.key) && e.message.includes(added[1]!.key), e.message);
-      assert.ok(!e.message.includes(added[2]!.key));
+      assert.ok(e.message.includes(added[0].key) && e.message.includes(added[1].key), e.message);
+      assert.ok(!e.message.includes(added[2].key));
       return true;
     });
   }
@@ -371,7 +371,7 @@ test('prefixes: unique ones are enough, short and ambiguous ones are errors', as
     assert.equal(await store.get(hostile), null, hostile);
     assert.deepEqual(await store.remove(hostile), []);
   }
-  await assert.rejects(store.open({ ...added[0]!, path: '../../../etc/passwd' }), StoreError);
+  await assert.rejects(store.open({ ...added[0], path: '../../../etc/passwd' }), StoreError);
   assert.equal((await store.list()).length, 3);
 });
 

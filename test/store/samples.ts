@@ -18,6 +18,7 @@ export const NO_GNU_ID = join(BIN, 'tiny-go1.15-linux-amd64');
 export const PIE = join(BIN, 'tiny-go1.24-linux-amd64-pie');
 export const PIE_ALTERED = join(BIN, 'tiny-go1.24-linux-amd64-pie-zeroed-relocs');
 export const GO_124 = join(BIN, 'tiny-go1.24-linux-amd64');
+const TWIN_FULL_GNU = '8809ce5b7dbbe9f35ea20e0f8e2a4de317063065';
 const GO_124_GNU = '42d38f693e731499471cea9620cb83b37260af18';
 
 /** A directory of the test file's own, removed after it. */
@@ -38,14 +39,15 @@ export function copy(from: string, to: string): string {
   return to;
 }
 
-/** A working Go binary of 1 MB that differs from its neighbours in the build ID alone, which is returned too. */
-export function variant(path: string, number: number): string {
-  const bytes = readFileSync(GO_124);
-  const id = Buffer.from(GO_124_GNU, 'hex');
-  const at = bytes.indexOf(id);
-  const other = Buffer.from(id);
+/**
+ * Writes a Go binary of its own build ID, and returns that: as many different binaries as a test wants. `full` has DWARF
+ * and 2 MB, the other kind neither; those with the same number have the same ID.
+ */
+export function variant(path: string, number: number, kind: 'stripped' | 'full' = 'stripped'): string {
+  const bytes = readFileSync(kind === 'full' ? TWIN_FULL : GO_124);
+  const other = Buffer.from(GO_124_GNU, 'hex');
   other.writeUInt32BE(number, 0);
-  other.copy(bytes, at);
+  other.copy(bytes, bytes.indexOf(Buffer.from(kind === 'full' ? TWIN_FULL_GNU : GO_124_GNU, 'hex')));
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, bytes);
   return other.toString('hex');
@@ -87,6 +89,6 @@ export async function cProgram(flags: readonly string[] = []): Promise<CProgram>
     debug: made('program.debug', 'objcopy', '--only-keep-debug'),
     stripped: made('program.stripped', 'strip'),
     symtabOnly: made('program.symtab', 'strip', '--strip-debug'),
-    gnu: /Build ID: ([0-9a-f]+)/.exec(notes)![1]!,
+    gnu: /Build ID: ([0-9a-f]+)/.exec(notes)![1],
   };
 }

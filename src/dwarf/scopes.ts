@@ -1,0 +1,144 @@
+/**
+ * The namespaces and classes around an entry. Entries do not know their parents, so the first question to a unit walks it once
+ * and keeps its scopes in flat columns: nested intervals of positions.
+ */
+import { lastAtOrBelow } from '../bytes/search.ts';
+import { LimitError } from '../errors.ts';
+import { SLOT_ABSTRACT_ORIGIN, SLOT_NAME, SLOT_SPECIFICATION } from './abbreviations.ts';
+import * as dw from './constants.ts';
+import { Die, pastEnd, readDie, skipValues } from './die.ts';
+import type { Unit } from './unit.ts';
+
+/** Entries nested deeper than this are damage. */
+const MAX_DEPTH = 4096;
+/** Scopes above this give a name nobody reads. */
+const MAX_SCOPES = 64;
+
+/** Languages without scopes around functions, or whose names bring them along. */
+const PLAIN = new Set([
+  dw.DW_LANG_C89,
+  dw.DW_LANG_C,
+  dw.DW_LANG_C99,
+  dw.DW_LANG_C11,
+  dw.DW_LANG_C17,
+  dw.DW_LANG_Go,
+  dw.DW_LANG_Mips_Assembler,
+]);
+const DOTTED = new Set([
+  dw.DW_LANG_Ada83,
+  dw.DW_LANG_Ada95,
+  dw.DW_LANG_Java,
+  dw.DW_LANG_Modula2,
+  dw.DW_LANG_Modula3,
+  dw.DW_LANG_D,
+  dw.DW_LANG_Python,
+  dw.DW_LANG_Swift,
+]);
+
+/** What stands between scopes in the language of a unit; null when its functions have none. */
+export function scopeSeparator(unit: Unit): string | null {
+  const { language } = unit.root;
+  return PLAIN.has(language) ? null : DOTTED.has(language) ? '.' : '::';
+}
+
+/** Intervals of positions, by start; `parents` are numbers of intervals, -1 the unit. */
+interface Scopes {
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  readonly parents: Int32Array;
+}
+
+const known = new WeakMap<Unit, Scopes>();
+
+/** Names of the scopes around the entry at `at`, outermost first. */
+export function scopesOf(unit: Unit, at: number): string[] {
+  let scopes = known.get(unit);
+  if (scopes === undefined) known.set(unit, (scopes = readScopes(unit)));
+  let scope = lastAtOrBelow(scopes.starts, at - 1);
+  while (scope >= 0 && at >= scopes.ends[scope]) scope = scopes.parents[scope];
+  const names: string[] = [];
+  for (; scope >= 0 && names.length < MAX_SCOPES; scope = scopes.parents[scope]) {
+    names.push(nameOf(unit, scopes.starts[scope]));
+  }
+  return names.reverse();
+}
+
+function isScope(tag: number): boolean {
+  switch (tag) {
+    case dw.DW_TAG_namespace:
+    case dw.DW_TAG_module:
+    case dw.DW_TAG_class_type:
+    case dw.DW_TAG_structure_type:
+    case dw.DW_TAG_union_type:
+    case dw.DW_TAG_interface_type:
+    case dw.DW_TAG_enumeration_type:
+    case dw.DW_TAG_subprogram:
+      return true;
+    default:
+      return false;
+  }
+}
+
+function readScopes(unit: Unit): Scopes {
+  const { bytes, abbreviations, header } = unit;
+  const end = bytes.length;
+  const starts: number[] = [];
+  const ends: number[] = [];
+  const parents: number[] = [];
+  /** By depth: the scope that entries there are in. */
+  const around: number[] = [-1];
+  let depth = 0;
+  for (let p = header.headerSize; p < end;) {
+    const at = p;
+    let code = bytes[p++];
+    if (code === 0) {
+      if (depth === 0) continue; // padding at the end
+      const scope = around[depth--];
+      if (scope !== around[depth]) ends[scope] = p;
+      continue;
+    }
+    if (code >= 0x80) {
+      unit.cursor.offset = at;
+      code = unit.cursor.uleb();
+      p = unit.cursor.offset;
+    }
+    const abbreviation = abbreviations.get(code);
+    if (abbreviation === undefined) throw unit.noAbbreviation(at, code);
+    if (abbreviation.size >= 0) p += abbreviation.size;
+    else p = skipValues(unit, abbreviation, p);
+    if (p > end) throw pastEnd(unit.cursor, at);
+    if (!abbreviation.children) continue;
+    let scope = around[depth];
+    if (isScope(abbreviation.tag)) {
+      parents.push(scope);
+      ends.push(end);
+      scope = starts.push(at) - 1;
+    }
+    if (++depth > MAX_DEPTH) throw new LimitError(`${unit.file.info.name}: entries nested deeper than ${MAX_DEPTH}`);
+    around[depth] = scope;
+  }
+  return { starts: Uint32Array.from(starts), ends: Uint32Array.from(ends), parents: Int32Array.from(parents) };
+}
+
+const die = new Die();
+
+function nameOf(unit: Unit, at: number): string {
+  const { cursor, abbreviations } = unit;
+  let where = at;
+  let tag = 0;
+  // A definition elsewhere (DW_AT_specification) has its name from the declaration; further than that nobody looks.
+  for (let n = 0; n < 3; n++) {
+    cursor.offset = where;
+    const abbreviation = abbreviations.get(cursor.uleb());
+    if (abbreviation === undefined) break;
+    tag = abbreviation.tag;
+    readDie(unit, abbreviation, cursor.offset, die);
+    const { form, value } = die;
+    if (form[SLOT_NAME] !== 0) return unit.string({ form: form[SLOT_NAME], value: value[SLOT_NAME] });
+    const slot = form[SLOT_SPECIFICATION] !== 0 ? SLOT_SPECIFICATION : SLOT_ABSTRACT_ORIGIN;
+    const origin = form[slot] === 0 ? null : unit.reference(form[slot], value[slot]);
+    if (origin === null || origin.unit !== unit || !(origin.at < unit.bytes.length && origin.at >= unit.header.headerSize)) break;
+    where = origin.at;
+  }
+  return tag === dw.DW_TAG_namespace ? '(anonymous namespace)' : '(anonymous)';
+}

@@ -1,0 +1,138 @@
+/**
+ * DWARF as a symbol source: address -> frames with inlined calls, files, lines and columns, for C, C++, Rust, Go and what else
+ * compilers describe; versions 2 to 5, split or whole.
+ *
+ *     address -> unit (unit-ranges.ts)
+ *             -> with its entries, perhaps in another file (split-units.ts)
+ *             -> function, by a walk over the unit once (functions.ts)
+ *             -> inlined calls, by a walk over the function once (inlines.ts)
+ *             -> names, through the entries they are instances of (function-names.ts)
+ *             -> line, by running the unit's line program once (line-rows.ts), and paths (line-table.ts)
+ */
+import { UnsupportedError } from '../errors.ts';
+import type { ObjectFile } from '../object/object.ts';
+import { CodeRanges } from './code-ranges.ts';
+import { DebugFile } from './debug-file.ts';
+import { Problems } from './problems.ts';
+import { RangeColumns } from './range-columns.ts';
+import { type SplitFiles, SplitUnits } from './split-units.ts';
+import { openSupplement } from './supplement.ts';
+import { UnitRanges } from './unit-ranges.ts';
+import { type DwarfFrame, type DwarfLine, UnitSymbols } from './unit-symbols.ts';
+
+/** What is kept of units that were looked into; beyond it the ones not used for longest are read again. */
+const MAX_HELD_BYTES = 160 << 20;
+
+export class DwarfSymbols {
+  /** Sentences about what could not be read; bounded. Grows with use. */
+  readonly problems: readonly string[];
+  readonly #problems: Problems;
+  readonly #file: DebugFile;
+  readonly #code: CodeRanges;
+  readonly #split: SplitUnits;
+  readonly #scratch: RangeColumns;
+  /** By number, the least recently used first; null for one that cannot be read. */
+  readonly #units = new Map<number, UnitSymbols | null>();
+  #ranges: UnitRanges | undefined;
+  #heldBytes = 0;
+
+  /**
+   * null when the file has no DWARF. Reads nothing yet: damage becomes a problem when it is met. `files` finds what the debug
+   * info has put elsewhere. Throws UnsupportedError for relocatable files, whose addresses only a linker knows.
+   */
+  static open(object: ObjectFile, files?: SplitFiles): DwarfSymbols | null {
+    const problems = new Problems();
+    const supplement = () => openSupplement(object, files, problems);
+    const file = DebugFile.open(object, problems, { supplement });
+    if (file === null) return null;
+    if (object.type === 'rel') {
+      throw new UnsupportedError('DWARF of relocatable files (.o, .ko) is not supported: its relocations are not applied');
+    }
+    return new DwarfSymbols(file, new SplitUnits(file, files), problems);
+  }
+
+  private constructor(file: DebugFile, split: SplitUnits, problems: Problems) {
+    this.#file = file;
+    this.#split = split;
+    this.#problems = problems;
+    this.problems = problems.list;
+    this.#code = new CodeRanges(file.object);
+    this.#scratch = new RangeColumns(this.#code);
+  }
+
+  /**
+   * Frames at a file address, innermost first: the address is looked up as it is, so it must lie inside the instruction meant.
+   * null: no function covers it. Never throws on damaged bytes.
+   */
+  frames(address: number): DwarfFrame[] | null {
+    return this.#ask(address, (unit) => unit.frames(address));
+  }
+
+  /** What the line table says of a file address: also of code without a function (assembly). null: nothing. */
+  line(address: number): DwarfLine | null {
+    return this.#ask(address, (unit) => unit.line(address));
+  }
+
+  /** Bytes held in memory beside the sections, about. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** The first answer of the units that claim the address. */
+  #ask<T>(address: number, question: (unit: UnitSymbols) => T | null): T | null {
+    for (const index of this.#unitsAt(address)) {
+      const unit = this.#unit(index);
+      if (unit === null) continue;
+      const before = unit.heldBytes;
+      try {
+        const answer = question(unit);
+        if (answer !== null) return answer;
+      } catch (error) {
+        this.#problems.caught(error);
+        this.#units.set(index, null);
+      } finally {
+        this.#heldBytes += unit.heldBytes - before;
+        if (this.#heldBytes > MAX_HELD_BYTES) this.#forgetSome(index);
+      }
+    }
+    return null;
+  }
+
+  #unitsAt(address: number): number[] {
+    this.#ranges ??= new UnitRanges(this.#file, this.#code);
+    const found = this.#ranges.at(address);
+    for (const index of found) {
+      if (this.#units.has(index)) continue;
+      try {
+        if (!this.#ranges.confirm(index)) return this.#ranges.at(address);
+      } catch (error) {
+        this.#problems.caught(error);
+      }
+    }
+    return found;
+  }
+
+  #unit(index: number): UnitSymbols | null {
+    let unit = this.#units.get(index);
+    if (unit !== undefined) return unit;
+    try {
+      unit = new UnitSymbols(this.#split.full(this.#file.unit(index)), this.#code, this.#scratch);
+      this.#heldBytes += unit.heldBytes;
+    } catch (error) {
+      this.#problems.caught(error);
+      unit = null;
+    }
+    this.#units.set(index, unit);
+    return unit;
+  }
+
+  #forgetSome(keep: number): void {
+    for (const [index, unit] of this.#units) {
+      if (this.#heldBytes <= MAX_HELD_BYTES / 2) break;
+      if (index === keep || unit === null) continue;
+      this.#heldBytes -= unit.heldBytes;
+      this.#units.delete(index);
+    }
+    this.#file.forget();
+  }
+}
