@@ -14,18 +14,20 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 /** A room is a folder of src/, or a file directly in it. A room imports from rows above its own and from itself. */
 const ROWS = [
   ['errors', 'bytes'],
-  ['profile', 'object'],
+  ['profile', 'object', 'demangle'],
   ['gosym', 'dwarf'],
   ['symbolize', 'match'],
   ['store', 'rewrite'],
-  ['config', 'deadline', 'pipeline', 'version', 'workers'],
+  ['config', 'deadline', 'pipeline', 'version', 'open-engine', 'workers'],
   ['source', 'serve', 'capture', 'demo', 'cli'],
 ];
 
 /** Imports within a row, each because one room is built out of the other. Nothing else crosses a row. */
 const WITHIN_ROW: Record<string, readonly string[]> = {
   bytes: ['errors'],
-  pipeline: ['deadline', 'workers'],
+  pipeline: ['deadline'],
+  'open-engine': ['pipeline'],
+  workers: ['pipeline', 'open-engine'],
   serve: ['source', 'capture'],
   capture: ['source'],
   demo: ['serve', 'source'],
@@ -33,7 +35,18 @@ const WITHIN_ROW: Record<string, readonly string[]> = {
 };
 
 /** Rooms that touch no file, socket, clock or environment and never wait. */
-const PURE = new Set(['errors', 'bytes', 'profile', 'object', 'gosym', 'dwarf', 'symbolize', 'match', 'rewrite']);
+const PURE = new Set([
+  'errors',
+  'bytes',
+  'profile',
+  'object',
+  'gosym',
+  'dwarf',
+  'symbolize',
+  'match',
+  'rewrite',
+  'demangle',
+]);
 
 /** Node's modules that only compute. */
 const PURE_MODULES = new Set(['node:buffer', 'node:crypto', 'node:zlib']);
@@ -53,10 +66,11 @@ const PACKAGES: Record<string, readonly string[]> = {
   'lru-cache': ['store', 'pipeline', 'workers', 'serve', 'source', 'symbolize'],
   yaml: ['config', 'cli'],
   valibot: ['config', 'serve', 'capture', 'store'],
-  undici: ['source', 'serve', 'store', 'capture'],
+  undici: ['source', 'serve', 'store', 'capture', 'cli'],
   express: ['serve'],
   pino: ['serve', 'cli', 'capture', 'source', 'store'],
   commander: ['cli'],
+  tinypool: ['workers'],
   tinyglobby: ['cli', 'store'],
 };
 

@@ -5,7 +5,8 @@ const SMALL = 4096;
 
 /**
  * The stable ascending order of `keys`: result[i] is the index of the i-th smallest key, equals in their old order.
- * Keys are integers in [0, 2^53). One million keys take some 50 ms; a comparator over the same takes over a second.
+ * Keys are integers in [0, 2^53). One million keys in random order take some 0.2 s,
+ * a fraction of what a comparator over an index takes.
  */
 export function ascendingOrder(keys: Float64Array): Uint32Array {
   const count = keys.length;

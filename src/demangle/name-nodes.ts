@@ -147,6 +147,10 @@ export class TaggedName extends Node {
     out.put(`[abi:${this.tag}]`);
   }
 
+  override decider(): Node {
+    return this.base;
+  }
+
   override baseName(): string {
     return this.base.baseName();
   }

@@ -71,9 +71,14 @@ export abstract class Node {
     // most nodes stand to the left of the name as a whole
   }
 
-  /** The node that stands for this one at the element being printed; differs only where a part answers ASK. */
+  /** The node that stands for this one at the element being printed. */
   actual(_out: Printer): Node | null {
     return this;
+  }
+
+  /** The node that decides where a part answers ASK. */
+  decider(out: Printer): Node | null {
+    return this.actual(out);
   }
 
   /** What a constructor of this class is called: the last name without template arguments. */
@@ -136,15 +141,15 @@ export class Printer {
   }
 
   hasRight(node: Node): boolean {
-    return node.hasRight === ASK ? this.#ask(node, (actual) => this.hasRight(actual)) : node.hasRight === YES;
+    return node.hasRight === ASK ? this.#ask(node, (decider) => this.hasRight(decider)) : node.hasRight === YES;
   }
 
   isArray(node: Node): boolean {
-    return node.isArray === ASK ? this.#ask(node, (actual) => this.isArray(actual)) : node.isArray === YES;
+    return node.isArray === ASK ? this.#ask(node, (decider) => this.isArray(decider)) : node.isArray === YES;
   }
 
   isFunction(node: Node): boolean {
-    return node.isFunction === ASK ? this.#ask(node, (actual) => this.isFunction(actual)) : node.isFunction === YES;
+    return node.isFunction === ASK ? this.#ask(node, (decider) => this.isFunction(decider)) : node.isFunction === YES;
   }
 
   /** The node at the element being printed, null when the pack is empty or a reference leads back to itself. */
@@ -190,10 +195,10 @@ export class Printer {
     if (++this.#depth > MAX_DEPTH || ++this.#visits > MAX_VISITS) throw UNREADABLE;
   }
 
-  #ask(node: Node, question: (actual: Node) => boolean): boolean {
+  #ask(node: Node, question: (decider: Node) => boolean): boolean {
     this.#enter();
-    const actual = node.actual(this);
-    const answer = actual !== null && actual !== node && question(actual);
+    const decider = node.decider(this);
+    const answer = decider !== null && decider !== node && question(decider);
     this.#depth--;
     return answer;
   }

@@ -31,6 +31,10 @@ export class QualifiedType extends Node {
     printQualifiers(out, this.qualifiers);
   }
 
+  override decider(): Node {
+    return this.child;
+  }
+
   override right(out: Printer): void {
     out.right(this.child);
   }
@@ -171,6 +175,10 @@ export class PointerType extends Node {
     out.put('*');
   }
 
+  override decider(): Node {
+    return this.pointee;
+  }
+
   override right(out: Printer): void {
     if (this.pointee instanceof ProtocolType && this.pointee.isObject) return;
     closeDeclarator(out, this.pointee);
@@ -198,6 +206,10 @@ export class ReferenceType extends Node {
     openDeclarator(out, pointee);
     out.put(rvalue ? '&&' : '&');
     this.#printing = false;
+  }
+
+  override decider(): Node {
+    return this.pointee;
   }
 
   override right(out: Printer): void {
@@ -238,6 +250,10 @@ export class MemberPointerType extends Node {
     else out.put(' ');
     out.print(this.owner);
     out.put('::*');
+  }
+
+  override decider(): Node {
+    return this.member;
   }
 
   override right(out: Printer): void {

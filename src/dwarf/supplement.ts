@@ -1,4 +1,5 @@
 /** The file that dwz moved shared entries and strings to (`.gnu_debugaltlink`, or `.debug_sup` of DWARF 5, 7.3.6). */
+import { Buffer } from 'node:buffer';
 import { Cursor } from '../bytes/cursor.ts';
 import { readDebugAltLink } from '../object/debug-link.ts';
 import type { ObjectFile } from '../object/object.ts';

@@ -35,6 +35,8 @@ export class DwarfSymbols {
   readonly #units = new Map<number, UnitSymbols | null>();
   #ranges: UnitRanges | undefined;
   #heldBytes = 0;
+  /** Number of the unit asked last. */
+  #last = -1;
 
   /**
    * null when the file has no DWARF. Reads nothing yet: damage becomes a problem when it is met. `files` finds what the debug
@@ -114,7 +116,14 @@ export class DwarfSymbols {
 
   #unit(index: number): UnitSymbols | null {
     let unit = this.#units.get(index);
-    if (unit !== undefined) return unit;
+    if (unit !== undefined) {
+      if (index !== this.#last) {
+        this.#units.delete(index);
+        this.#units.set(index, unit);
+        this.#last = index;
+      }
+      return unit;
+    }
     try {
       unit = new UnitSymbols(this.#split.full(this.#file.unit(index)), this.#code, this.#scratch);
       this.#heldBytes += unit.heldBytes;

@@ -6,6 +6,9 @@
  * passes there. A body that starts otherwise is the profile itself. A profile that is gzip once more (a middlebox compressed what
  * was compressed) is unwrapped twice.
  *
+ * Two differences from Go are known, both in headers nobody writes: reserved flag bits are refused here and ignored there, a file name
+ * of 512 bytes or more is skipped here and refused there.
+ *
  * Inflating is pako's low-level stream, member by member. Its `Inflate` class is no help here: when a member ends at a chunk
  * border it ignores every later push, and it ends without an error when the input does.
  */

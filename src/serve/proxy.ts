@@ -96,11 +96,11 @@ export async function proxy(
       await answerProfile(context, target, answered, held.body, res);
       return;
     }
+    copyHeaders(answered.headers, res);
     if (held.kind === 'too-large') {
       const reason = `larger than the limit of ${context.limits.maxProfileBytes} bytes`;
       setStatus(res, { status: 'unchanged', reason });
     }
-    copyHeaders(answered.headers, res);
     await sendStream(res, held.start, held.rest);
   } finally {
     clearTimeout(tooSlow);
@@ -119,7 +119,7 @@ async function answerProfile(
   refuseEmpty(target, response, received);
   const body = await withoutEncoding(received, headerOf(response.headers, 'content-encoding'), limits.maxProfileBytes);
   if (body === null || received.length === 0) {
-    copyHeaders(response.headers, res, ['content-length']);
+    copyHeaders(response.headers, res);
     if (body === null) setStatus(res, { status: 'unchanged', reason: 'its Content-Encoding cannot be read' });
     sendBody(res, received);
     return;
@@ -137,9 +137,8 @@ async function answerProfile(
     );
 
   note(exchange, outcome);
-  if (outcome.kind === 'refused') {
-    copyHeaders(response.headers, res, ['content-length']);
-  } else copyProfileHeaders(response.headers, res);
+  if (outcome.kind === 'refused') copyHeaders(response.headers, res);
+  else copyProfileHeaders(response.headers, res);
   setStatus(res, statusOf(outcome, limits.budgetMs));
   setTimings(res);
   // What is no profile keeps its encoding: it is sent as it came, headers and all.

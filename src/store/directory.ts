@@ -8,7 +8,7 @@ import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
 import { entryFromFacts, factsFit } from './entry.ts';
 import { examine, type Examination, type Examine, uselessness } from './examine.ts';
-import { FACTS_SCHEMA, type Facts } from './facts.ts';
+import { FACTS_SCHEMA, type Facts, richness } from './facts.ts';
 import { FileSource } from './file.ts';
 import { hashFile } from './hash.ts';
 import {
@@ -143,8 +143,10 @@ export class DirectoryStore implements SymbolStore {
     try {
       this.#judge(file, name); // before anything is copied
       const present = await this.#presentCopy(file, (await original.stat()).size);
-      if (present !== null)
+      if (present !== null) {
+        await this.#mendAlias(present);
         return { binary: present, outcome: 'already-there', note: `already there as ${present.path}` };
+      }
       await this.#sweep();
       const copy = await copyIn(this.root, original);
       let judged: Examination;
@@ -205,6 +207,18 @@ export class DirectoryStore implements SymbolStore {
     return null;
   }
 
+  /** The last step of adding is missing when a process died before it. */
+  async #mendAlias({ key, path, identity, debugOnly }: StoredBinary): Promise<void> {
+    if (parseFilePath(path) === null) return;
+    const least = richness(identity, debugOnly);
+    const asGood = this.#contents.catalog.underKey(key).filter((b) => richness(b.identity, b.debugOnly) >= least);
+    await settleAlias(
+      this.root,
+      key,
+      asGood.map((binary) => binary.path),
+    );
+  }
+
   async #place(copy: Incoming, name: string, { identity, debugOnly }: Examination): Promise<AddResult> {
     const { sha256, sizeBytes, mtimeMs } = copy;
     const key = keyFromIds(identity.ids) ?? keyFromContent(sha256);
@@ -212,7 +226,7 @@ export class DirectoryStore implements SymbolStore {
     const addedAt = new Date().toISOString();
     const facts: Facts = { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, identity };
     const placed = await place(this.root, copy, path, facts, () => this.#isDamaged(path, copy));
-    const { before, after } = await settleAlias(this.root, key, placed.isAlias ? path : '');
+    const { before, after } = await settleAlias(this.root, key, placed.isAlias ? [path] : []);
     const binary = await this.#entered(path, facts);
     return { binary, ...this.#told(binary, placed.outcome, before, after) };
   }

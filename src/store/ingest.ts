@@ -124,13 +124,17 @@ export type Alias =
   | { readonly kind: 'by-hand' };
 
 /**
- * Step 6, and after a removal. Says where the link led before and where it leads now. A link that leads to `trusted`
- * is left as it is without reading the directory: of whoever else is at work, the one who moves it looks again.
+ * Step 6, and after a removal. Says where the link led before and where it leads now. A link that leads to one of
+ * `trusted` is left as it is without reading the directory: of whoever else is at work, the one who moves it looks again.
  */
-export async function settleAlias(root: string, key: string, trusted = ''): Promise<{ before: Alias; after: Alias }> {
+export async function settleAlias(
+  root: string,
+  key: string,
+  trusted: readonly string[] = [],
+): Promise<{ before: Alias; after: Alias }> {
   const alias = join(root, aliasPath(key));
   const before = await readAlias(root, key);
-  if (before.kind === 'link' && before.path === trusted) return { before, after: before };
+  if (before.kind === 'link' && trusted.includes(before.path)) return { before, after: before };
   let now = before;
   for (let round = 0; round < MAX_ROUNDS && now.kind !== 'by-hand'; round++) {
     const files = await richest(root, key);

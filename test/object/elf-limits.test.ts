@@ -208,6 +208,43 @@ describe('notes', () => {
   });
 });
 
+describe('packed relocations (RELR)', () => {
+  for (const [is64, littleEndian] of [
+    [true, true],
+    [true, false],
+    [false, true],
+    [false, false],
+  ] as const) {
+    test(`${is64 ? 64 : 32} bit, ${littleEndian ? 'little' : 'big'} endian`, () => {
+      const size = is64 ? 8 : 4;
+      const bits = is64 ? 63 : 31;
+      const put = (target: Buffer, value: bigint, at: number) => {
+        const digits = Buffer.alloc(8);
+        digits.writeBigUInt64LE(value);
+        target.set(littleEndian ? digits.subarray(0, size) : digits.subarray(0, size).reverse(), at);
+      };
+      // An address, two bitmaps after it, another address. Word n of the data points to 0x1000 + n.
+      const words = [0, 1, 2, 31, 32, bits, bits + 1, 2 * bits, 150];
+      const data = Buffer.alloc(200 * size);
+      for (const n of words) put(data, BigInt(0x1000 + n), n * size);
+      const bitmap = (from: number) =>
+        words.filter((n) => n > from && n <= from + bits).reduce((map, n) => map | (1n << BigInt(n - from)), 1n);
+      const relr = Buffer.alloc(4 * size);
+      [0x1000n, bitmap(0), bitmap(bits), 0x1000n + BigInt(150 * size)].forEach((word, i) => put(relr, word, i * size));
+      const object = open({
+        is64,
+        littleEndian,
+        segments: [{ type: 1, flags: 6, address: 0x1000n, data }],
+        sections: [{ name: '.relr.dyn', type: 19, flags: ALLOC, data: relr }],
+      });
+      for (let n = 0; n < 200; n++) {
+        const expected = words.includes(n) ? [0x1000 + n * size] : [];
+        assert.deepEqual(object.relocationsTo(0x1000 + n), expected, `word ${n}`);
+      }
+    });
+  }
+});
+
 describe('damaged tables', () => {
   const one = { segments: [{ type: 1, flags: 5, address: 0n, data: new Uint8Array(16) }], sections: [] };
   for (const [what, recipe] of Object.entries<Crafted>({
@@ -250,6 +287,7 @@ describe('damaged tables', () => {
     const size = object.source.size - object.segments[0].fileOffset;
     assert.notEqual(object.fileOffsetOf(0x1000, size), -1);
     assert.equal(object.fileOffsetOf(0x1000, size + 1), -1);
+    assert.equal(object.fileOffsetOf(0x1000 + size, 0), -1);
     assert.throws(() => object.readAddress(0x1000, 2 ** 40), format);
     assert.throws(() => object.readAddress(0x1000, -1), format);
   });

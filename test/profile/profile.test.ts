@@ -282,12 +282,12 @@ test('a hostile choice of ids costs no more than any other', () => {
     parts.push(messageField(4, numberField(1, id(i)), messageField(4, numberField(1, id(count - 1 - i)))));
   }
   const raw = new Uint8Array(Buffer.concat(parts));
-  const before = performance.now();
+  const before = process.cpuUsage();
   const profile = Profile.scan(raw);
   for (let i = 0; i < count; i += 1000) {
     assert.equal(profile.locations.lines(i)[0].functionIndex, count - 1 - i);
   }
-  assert.ok(performance.now() - before < 5000);
+  assert.ok(process.cpuUsage(before).user < 5_000_000);
 });
 
 test('the description of a profile is complete', () => {

@@ -343,6 +343,23 @@ test('text and traces stream: each piece arrives while the rest is not written y
   }
 });
 
+test('a stream may last longer than a profile', async (t) => {
+  const target = await FakeTarget.start(t, {
+    '/debug/pprof/trace': (_req, res) => {
+      let left = 20;
+      const timer = setInterval(() => {
+        if (left-- > 0) return void res.write('go 1.26 trace');
+        clearInterval(timer);
+        res.end();
+      }, 50);
+    },
+  });
+  const { url } = await startResym(t, { api: target.url }, { limits: { patienceMs: 400, transferMs: 100 } });
+  const answer = await ask(url, '/debug/pprof/trace');
+  assert.equal(answer.complete, true);
+  assert.equal(answer.body.length, 20 * 13);
+});
+
 test('a long stream is read no faster than the client reads', async (t) => {
   let written = 0;
   const target = await FakeTarget.start(t, {

@@ -44,6 +44,32 @@ test('closing: answers under way finish, idle connections go, new ones are refus
   assert.ok(performance.now() - started < 1000);
 });
 
+test('closing: a connection kept alive before it was known goes as soon as it is idle', async (t) => {
+  let goOn: () => void = () => undefined;
+  const target = await FakeTarget.start(t, {
+    '/debug/pprof/trace': (_req, res) => {
+      res.write('go 1.26 trace');
+      goOn = () => res.end();
+    },
+  });
+  const { url, server } = await startResym(t, { api: target.url });
+  const agent = new http.Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  let closed: Promise<boolean> | undefined;
+  await new Promise<void>((resolve, reject) => {
+    const request = http.get(`${url}/debug/pprof/trace`, { agent }, (res) => {
+      assert.equal(res.headers.connection, 'keep-alive');
+      closed = server.close(5000);
+      res.resume().on('end', resolve);
+      goOn();
+    });
+    request.on('error', reject);
+  });
+  const started = performance.now();
+  assert.equal(await closed, true);
+  assert.ok(performance.now() - started < 1000);
+});
+
 test('closing takes no longer than it may', async (t) => {
   const target = await FakeTarget.start(t, { '/debug/pprof/heap': () => undefined });
   const { url, server } = await startResym(t, { api: target.url });

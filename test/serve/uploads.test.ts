@@ -60,8 +60,10 @@ test('what is no profile is 400, what is too large 413, both in words', async (t
     const large = await post(url, path, Buffer.alloc(20_000));
     assert.equal(large.status, 413);
     assert.match(large.text, /larger than the limit of 10000 bytes/);
+    const seen = engine.bodies.length;
     const chunked = await post(url, path, Buffer.alloc(5 << 20), { 'Transfer-Encoding': 'chunked' });
     assert.equal(chunked.status, 413);
+    assert.equal(engine.bodies.length, seen);
     const got = await ask(url, path);
     assert.equal(got.status, 405);
     assert.equal(got.headers.allow, 'POST');

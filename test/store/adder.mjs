@@ -18,7 +18,9 @@ function mayDie(target, names) {
     target[name] = (...args) => {
       if (++calls === dieBefore) process.kill(process.pid, 'SIGKILL');
       const result = call(...args);
-      return name === 'open' ? result.then((file) => mayDie(file, ['write', 'writeFile', 'sync', 'utimes', 'close'])) : result;
+      return name === 'open'
+        ? result.then((file) => mayDie(file, ['write', 'writeFile', 'sync', 'utimes', 'close']))
+        : result;
     };
   }
   return target;

@@ -168,8 +168,8 @@ async function checkHealing(root: string, sources: readonly string[]): Promise<v
   for (const result of await store.verify()) assert.deepEqual([result.ok, result.problem], [true, '']);
   for (const [link, target] of healed.links) {
     const [best] = await store.find({ gnu: parseFilePath(link.replace(/[^/]*$/, target))!.key });
-    assert.ok(best!.identity.symbols.dwarf);
-    assert.equal(target, basename(best!.path), 'the link leads to the full build');
+    assert.ok(best.identity.symbols.dwarf);
+    assert.equal(target, basename(best.path), 'the link leads to the full build');
   }
 }
 
@@ -187,30 +187,34 @@ function pairs(count: number): string[] {
   });
 }
 
-test('a process that dies before any call into the file system leaves nothing or everything', { timeout: 600_000 }, async (t) => {
-  const sources = pairs(1);
-  const whole = new Adder(place(), sources);
-  await whole.ready;
-  whole.begin();
-  await whole.ended;
-  const total = whole.added.at(-1)!.calls;
-  assert.ok(total > 20, `only ${total} calls`);
-  const states = new Set<string>();
-  for (let call = 1; call <= total; call++) {
-    const root = place();
-    const adder = new Adder(root, sources, { DIE_BEFORE_CALL: String(call) });
-    await adder.ready;
-    adder.begin();
-    const [, signal] = await adder.ended;
-    assert.equal(signal, 'SIGKILL');
-    const { files, facts, links } = await checkAfterDeath(root, adder);
-    states.add(`${leftBehind(root)} left, ${facts.length} facts, ${links.size} links, ${files.length} files`);
-    await checkHealing(root, sources);
-    fs.rmSync(root, { recursive: true });
-  }
-  t.diagnostic(`${total} points of death, ${states.size} states: ${[...states].join('; ')}`);
-  assert.ok(states.size > 6, 'they differ');
-});
+test(
+  'a process that dies before any call into the file system leaves nothing or everything',
+  { timeout: 600_000 },
+  async (t) => {
+    const sources = pairs(1);
+    const whole = new Adder(place(), sources);
+    await whole.ready;
+    whole.begin();
+    await whole.ended;
+    const total = whole.added.at(-1)!.calls;
+    assert.ok(total > 20, `only ${total} calls`);
+    const states = new Set<string>();
+    for (let call = 1; call <= total; call++) {
+      const root = place();
+      const adder = new Adder(root, sources, { DIE_BEFORE_CALL: String(call) });
+      await adder.ready;
+      adder.begin();
+      const [, signal] = await adder.ended;
+      assert.equal(signal, 'SIGKILL');
+      const { files, facts, links } = await checkAfterDeath(root, adder);
+      states.add(`${leftBehind(root)} left, ${facts.length} facts, ${links.size} links, ${files.length} files`);
+      await checkHealing(root, sources);
+      fs.rmSync(root, { recursive: true });
+    }
+    t.diagnostic(`${total} points of death, ${states.size} states: ${[...states].join('; ')}`);
+    assert.ok(states.size > 6, 'they differ');
+  },
+);
 
 const KILLS = 100;
 

@@ -20,7 +20,7 @@ mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 shift
 
-# The mirror this machine uses for Debian itself, else the public one.
+# The mirror this machine uses for Debian itself.
 mirror_of_machine() {
   {
     sed -n 's/^URIs:[[:space:]]*\([^[:space:]]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
@@ -36,7 +36,10 @@ for version in "$@"; do works "$version" >/dev/null || missing+=("$version"); do
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 mirror=$(mirror_of_machine)
-mirror=${mirror:-http://deb.debian.org/debian}
+if [ -z "$mirror" ]; then
+  echo "install-toolchains: apt is set up with no Debian mirror" >&2
+  exit 1
+fi
 state=$dir/.apt
 mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/etc"
 for suite in $suites; do echo "deb [signed-by=$keyring] $mirror $suite main"; done >"$state/etc/sources.list"

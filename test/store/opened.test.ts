@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BufferSource } from '../../src/bytes/source.ts';
+import { recordedBinary } from '../../src/demo/replay.ts';
+import { FormatError } from '../../src/errors.ts';
+import { OpenedBinaries } from '../../src/store/opened.ts';
+
+const bytes = recordedBinary();
+
+function opener() {
+  const seen = { opened: 0, released: 0 };
+  const open = async () => {
+    seen.opened++;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return { source: new BufferSource(bytes), release: () => void seen.released++ };
+  };
+  return { seen, open };
+}
+
+describe('open binaries', () => {
+  it('open once for all who ask at the same time, and stay warm', async () => {
+    const { seen, open } = opener();
+    const opened = new OpenedBinaries();
+    const leases = await Promise.all(Array.from({ length: 20 }, () => opened.lease('a', 'shop', open)));
+    assert.equal(seen.opened, 1);
+    assert.ok(leases.every((lease) => lease.binary === leases[0]!.binary));
+    for (const lease of leases) lease.release();
+    (await opened.lease('a', 'shop', open)).release();
+    assert.deepEqual(seen, { opened: 1, released: 0 });
+  });
+
+  it('close an evicted binary with its last lease, not before', async () => {
+    const { seen, open } = opener();
+    const opened = new OpenedBinaries(1);
+    const first = await opened.lease('a', 'a', open);
+    const second = await opened.lease('a', 'a', open);
+    (await opened.lease('b', 'b', open)).release();
+    assert.equal(seen.released, 0);
+    assert.ok(first.binary.symbols.go!.functionCount > 0);
+    first.release();
+    first.release();
+    assert.equal(seen.released, 0);
+    second.release();
+    assert.equal(seen.released, 1);
+  });
+
+  it('hand out only what is open, however small the cache', async () => {
+    const { seen, open } = opener();
+    const opened = new OpenedBinaries(1);
+    const keys = Array.from({ length: 12 }, (_, i) => String(i % 4));
+    const leases = await Promise.all(keys.map((key) => opened.lease(key, key, open)));
+    assert.equal(seen.opened - seen.released, new Set(leases.map((lease) => lease.binary)).size);
+    for (const lease of leases) lease.release();
+    opened.clear();
+    assert.equal(seen.released, seen.opened);
+  });
+
+  it('let the next caller try again after a failure, and release what was opened', async () => {
+    let released = 0;
+    const broken = () =>
+      Promise.resolve({ source: new BufferSource(bytes.subarray(0, 100)), release: () => void released++ });
+    const opened = new OpenedBinaries();
+    await assert.rejects(opened.lease('a', 'a', broken), FormatError);
+    assert.equal(released, 1);
+    const { open } = opener();
+    (await opened.lease('a', 'a', open)).release();
+  });
+});
