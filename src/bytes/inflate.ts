@@ -18,8 +18,15 @@ const DEFLATE_MAX_RATIO = 1032;
 /** zstd's densest block: 128 KiB from a header of 3 bytes and one byte of content. */
 const ZSTD_MAX_RATIO = 32768;
 
+/** Debug sections shrink 3 to 10 times, seldom 30. Above the free size, more than this is a bomb, not a section. */
+const BOMB_RATIO = 200;
+const BOMB_FREE_BYTES = 1 << 24;
+
 /** zstddec holds input and output in a WebAssembly memory, which cannot pass 2 GiB and does not shrink again. */
 const WASM_MAX_BYTES = 2 ** 30;
+
+/** mold makes a frame of each MiB of a section. */
+const MAX_ZSTD_FRAMES = 1 << 14;
 
 const ZSTD_MAGIC = 0xfd2fb528;
 
@@ -34,7 +41,11 @@ let wasmLoading: Promise<void> | undefined;
 /** Inflates a zlib stream to exactly `expectedSize` bytes. `name` is the section, for the FormatError. */
 export function inflateZlib(bytes: Uint8Array, expectedSize: number, name: string): Uint8Array {
   checkClaim(bytes, expectedSize, DEFLATE_MAX_RATIO, 'zlib', name);
-  return inflateWith(zlib.inflateSync, bytes, expectedSize, 'zlib', name);
+  const inflated = inflateAtMost(zlib.inflateSync, bytes, expectedSize, 'zlib', name);
+  if (inflated.length !== expectedSize) {
+    throw new FormatError(name, 0, `zlib data inflates to ${inflated.length} bytes, header says ${expectedSize}`);
+  }
+  return new Uint8Array(inflated.buffer, inflated.byteOffset, inflated.length);
 }
 
 /** True when `inflateZstd` works without `prepareZstd()` or after it. */
@@ -66,19 +77,19 @@ async function loadZstd(): Promise<void> {
  */
 export function inflateZstd(bytes: Uint8Array, expectedSize: number, name: string): Uint8Array {
   checkClaim(bytes, expectedSize, ZSTD_MAX_RATIO, 'zstd', name);
-  if (nativeZstd !== undefined) return inflateWith(nativeZstd, bytes, expectedSize, 'zstd', name);
+  const frames = zstdFrames(bytes, name);
+  if (nativeZstd !== undefined) return inflateFrames(nativeZstd, frames, expectedSize, name);
   if (wasmZstd === undefined) {
     throw new UnsupportedError(`${name} is compressed with zstd and the zstd decoder is not loaded`);
   }
   // The decoder allocates what it is asked for, and takes 0 as "believe the frame": both are settled before it is called.
-  const stated = zstdFrameSize(bytes, name);
-  if (stated > expectedSize)
-    throw new FormatError(name, 0, `zstd frame of ${stated} bytes where ${expectedSize} belong`);
+  const stated = frames.reduce((sum, frame) => sum + frame.size, 0);
+  if (stated > expectedSize) {
+    throw new FormatError(name, 0, `zstd data of ${stated} bytes where ${expectedSize} belong`);
+  }
   if (expectedSize === 0) return new Uint8Array(0);
   if (expectedSize + bytes.length > WASM_MAX_BYTES) {
-    throw new LimitError(
-      `${name} is ${expectedSize} bytes inflated; this Node version's zstd decoder takes ${WASM_MAX_BYTES} bytes`,
-    );
+    throw new LimitError(`${name} inflates to ${expectedSize} bytes; this Node's zstd decoder takes ${WASM_MAX_BYTES}`);
   }
   let inflated: Uint8Array;
   try {
@@ -92,40 +103,96 @@ export function inflateZstd(bytes: Uint8Array, expectedSize: number, name: strin
   return inflated;
 }
 
+/** Node's decoder stops after one frame. */
+function inflateFrames(
+  inflate: SyncInflate,
+  frames: readonly ZstdFrame[],
+  expectedSize: number,
+  name: string,
+): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let left = expectedSize;
+  for (const frame of frames) {
+    const part = inflateAtMost(inflate, frame.bytes, left, 'zstd', name);
+    parts.push(part);
+    left -= part.length;
+  }
+  if (left !== 0) throw new FormatError(name, 0, `zstd data is ${left} bytes shorter than the header says`);
+  const whole = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+  return new Uint8Array(whole.buffer, whole.byteOffset, whole.length);
+}
+
 /** Refuses a stated size that the format cannot reach from so few bytes, before anything is allocated for it. */
 function checkClaim(bytes: Uint8Array, expectedSize: number, ratio: number, format: string, name: string): void {
   if (!(expectedSize >= 0 && expectedSize <= bytes.length * ratio)) {
     throw new FormatError(name, 0, `${bytes.length} bytes of ${format} cannot inflate to ${expectedSize}`);
   }
+  if (expectedSize > BOMB_FREE_BYTES && expectedSize > bytes.length * BOMB_RATIO) {
+    throw new LimitError(
+      `${name}: ${bytes.length} bytes of ${format} for ${expectedSize}, more than ${BOMB_RATIO} times`,
+    );
+  }
 }
 
-function inflateWith(inflate: SyncInflate, bytes: Uint8Array, size: number, format: string, name: string): Uint8Array {
-  let inflated: Buffer;
+function inflateAtMost(inflate: SyncInflate, bytes: Uint8Array, size: number, format: string, name: string): Buffer {
   try {
-    inflated = inflate(bytes, {
+    return inflate(bytes, {
       maxOutputLength: Math.max(size, 1),
       chunkSize: Math.min(Math.max(size, 64), CHUNK_BYTES),
     });
   } catch (cause) {
     throw new FormatError(name, 0, `damaged ${format} data, or more than ${size} bytes of it`, { cause });
   }
-  if (inflated.length !== size) {
-    throw new FormatError(name, 0, `${format} data inflates to ${inflated.length} bytes, header says ${size}`);
-  }
-  return new Uint8Array(inflated.buffer, inflated.byteOffset, inflated.length);
 }
 
-/** The content size in the first frame's header, 0 when it states none (RFC 8878, 3.1.1.1). */
-function zstdFrameSize(bytes: Uint8Array, name: string): number {
+interface ZstdFrame {
+  readonly bytes: Uint8Array;
+  /** Bytes inflated as the header states, 0 when it does not. */
+  readonly size: number;
+}
+
+/**
+ * The frames of zstd data, from the headers of their blocks alone (RFC 8878, 3.1.1). mold compresses a section in
+ * pieces and puts a frame for each behind the other.
+ *
+ *   frame   magic 28 b5 2f fd | descriptor u8 | window u8 unless single segment | dictionary id | content size | blocks | checksum
+ *   block   u24: bit 0 last, bits 1-2 type (0 raw, 1 run of one byte, 2 compressed), bits 3-23 size; then the content
+ */
+function zstdFrames(bytes: Uint8Array, name: string): ZstdFrame[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 6 || view.getUint32(0, true) !== ZSTD_MAGIC) throw new FormatError(name, 0, 'not a zstd frame');
-  const descriptor = bytes[4];
-  const singleSegment = (descriptor & 0x20) !== 0;
-  const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >>> 6];
-  const at = 5 + (singleSegment ? 0 : 1) + [0, 1, 2, 4][descriptor & 3];
-  if (at + sizeBytes > bytes.length) throw new FormatError(name, 4, 'truncated zstd frame header');
+  const frames: ZstdFrame[] = [];
+  let at = 0;
+  const need = (n: number) => {
+    if (at + n > bytes.length) throw new FormatError(name, at, 'truncated zstd data');
+  };
+  while (at < bytes.length || frames.length === 0) {
+    if (frames.length >= MAX_ZSTD_FRAMES) throw new LimitError(`${name} has more than ${MAX_ZSTD_FRAMES} zstd frames`);
+    const start = at;
+    need(6);
+    if (view.getUint32(at, true) !== ZSTD_MAGIC) throw new FormatError(name, at, 'not a zstd frame');
+    const descriptor = bytes[at + 4];
+    const singleSegment = (descriptor & 0x20) !== 0;
+    const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >>> 6];
+    at += 5 + (singleSegment ? 0 : 1) + [0, 1, 2, 4][descriptor & 3];
+    need(sizeBytes);
+    const size = contentSize(view, at, sizeBytes);
+    at += sizeBytes;
+    for (let last = false; !last;) {
+      need(3);
+      const header = view.getUint16(at, true) | (bytes[at + 2] << 16);
+      last = (header & 1) !== 0;
+      at += 3 + (((header >>> 1) & 3) === 1 ? 1 : header >>> 3);
+    }
+    if ((descriptor & 4) !== 0) at += 4;
+    need(0);
+    frames.push({ bytes: bytes.subarray(start, at), size });
+  }
+  return frames;
+}
+
+function contentSize(view: DataView, at: number, sizeBytes: number): number {
   if (sizeBytes === 8) return Number(view.getBigUint64(at, true));
   if (sizeBytes === 4) return view.getUint32(at, true);
   if (sizeBytes === 2) return view.getUint16(at, true) + 256;
-  return sizeBytes === 1 ? bytes[at] : 0;
+  return sizeBytes === 1 ? view.getUint8(at) : 0;
 }

@@ -53,7 +53,7 @@ function isHash(part: string): boolean {
 }
 
 function hasNonAscii(symbol: string): boolean {
-  return /[^\0-\x7f]/.test(symbol); // eslint-disable-line no-control-regex -- all of ASCII is meant
+  return /[^\0-\x7f]/.test(symbol);  
 }
 
 function unescaped(part: string): string {

@@ -33,6 +33,9 @@ const PASSED_OVER = new Set([
 /** In a walk: inside an entry that belongs to no frame. */
 const ELSEWHERE = -2;
 
+/** Numbers per call, while they are collected. */
+const FIELDS = 6;
+
 export class Inlines {
   /** The innermost inlined call at each address; owners are numbers of calls. */
   readonly segments: Segments;
@@ -72,8 +75,6 @@ export class Inlines {
     return 200 + this.segments.byteLength + 26 * this.parents.length;
   }
 }
-
-const FIELDS = 6;
 
 /** Walks below the entry at position `at` of a unit. Throws FormatError, LimitError, UnsupportedError. */
 export function readInlines(unit: Unit, at: number, ranges: RangeColumns): Inlines {

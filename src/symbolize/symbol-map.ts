@@ -32,7 +32,8 @@ export class SymbolMap {
       // Padding between Go functions belongs to nobody: the symbol table must not guess there.
       return frames === null ? null : { source: 'pclntab', frames: frames.map(fromGo) };
     }
-    const found = this.functions()?.find(address);
+    const functions = this.functions();
+    const found = functions && this.#attempt('symbol table', () => functions.find(address));
     return found ? { source: 'symtab', frames: [found] } : null;
   }
 

@@ -36,6 +36,13 @@ describe('zlib', () => {
   });
 });
 
+test('a bomb is refused before it is inflated', () => {
+  const bomb = zlib.deflateSync(Buffer.alloc(1 << 25));
+  assert.throws(() => inflateZlib(bomb, 1 << 25, '.debug_x'), { name: 'LimitError' });
+  const small = zlib.deflateSync(Buffer.alloc(1 << 20));
+  assert.equal(inflateZlib(small, 1 << 20, '.debug_x').length, 1 << 20);
+});
+
 describe('zstd', { skip: needsTools('zstd') }, () => {
   const compress = (bytes: Uint8Array, ...flags: string[]) =>
     execFileSync('zstd', ['-q', '-c', ...flags], { input: bytes, maxBuffer: 1 << 28 });

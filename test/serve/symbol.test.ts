@@ -135,7 +135,7 @@ test('addresses of a process nobody has seen are not read with the layout of ano
   const first = [mapping(0x55a000000000n, 0x55a000100000n)];
   const second = [mapping(0x560000000000n, 0x560000100000n)];
   engine.symbolNames = (mappings, addresses) =>
-    Promise.resolve(addresses.map(() => (mappings[0]!.range.limit === 0x55a000100000n ? 'from first' : 'from second')));
+    Promise.resolve(addresses.map(() => (mappings[0].range.limit === 0x55a000100000n ? 'from first' : 'from second')));
   for (const mappings of [first, second]) {
     engine.answer = (body) => result({ body, mappings });
     await ask(url, HEAP);

@@ -23,7 +23,7 @@ describe('open binaries', () => {
     const opened = new OpenedBinaries();
     const leases = await Promise.all(Array.from({ length: 20 }, () => opened.lease('a', 'shop', open)));
     assert.equal(seen.opened, 1);
-    assert.ok(leases.every((lease) => lease.binary === leases[0]!.binary));
+    assert.ok(leases.every((lease) => lease.binary === leases[0].binary));
     for (const lease of leases) lease.release();
     (await opened.lease('a', 'shop', open)).release();
     assert.deepEqual(seen, { opened: 1, released: 0 });
