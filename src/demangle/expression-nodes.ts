@@ -1,16 +1,18 @@
 /** Nodes for C++ expressions. */
-import { ASSIGNMENT, CAST, CONDITIONAL, LOGICAL_OR, LOOSEST, NO, Node, POSTFIX, UNARY, type Printer } from './node.ts';
+import { ASSIGNMENT, CAST, CONDITIONAL, LOGICAL_OR, LOOSEST, Node, POSTFIX, UNARY, type Printer } from './node.ts';
 import type { ClosureType } from './name-nodes.ts';
 import { PackExpansion } from './type-nodes.ts';
 
 /** `a + b`. */
 export class BinaryExpression extends Node {
+  override readonly precedence: number;
   readonly leftSide: Node;
   readonly operator: string;
   readonly rightSide: Node;
 
   constructor(leftSide: Node, operator: string, rightSide: Node, precedence: number) {
-    super(NO, NO, NO, precedence);
+    super();
+    this.precedence = precedence;
     this.leftSide = leftSide;
     this.operator = operator;
     this.rightSide = rightSide;
@@ -33,11 +35,13 @@ export class BinaryExpression extends Node {
 
 /** `!a`. */
 export class PrefixExpression extends Node {
+  override readonly precedence: number;
   readonly operator: string;
   readonly operand: Node;
 
   constructor(operator: string, operand: Node, precedence: number) {
-    super(NO, NO, NO, precedence);
+    super();
+    this.precedence = precedence;
     this.operator = operator;
     this.operand = operand;
   }
@@ -50,11 +54,13 @@ export class PrefixExpression extends Node {
 
 /** `a++`. */
 export class PostfixExpression extends Node {
+  override readonly precedence: number;
   readonly operand: Node;
   readonly operator: string;
 
   constructor(operand: Node, operator: string, precedence: number) {
-    super(NO, NO, NO, precedence);
+    super();
+    this.precedence = precedence;
     this.operand = operand;
     this.operator = operator;
   }
@@ -67,11 +73,13 @@ export class PostfixExpression extends Node {
 
 /** `a[i]`. */
 export class SubscriptExpression extends Node {
+  override readonly precedence: number;
   readonly array: Node;
   readonly index: Node;
 
   constructor(array: Node, index: Node, precedence: number) {
-    super(NO, NO, NO, precedence);
+    super();
+    this.precedence = precedence;
     this.array = array;
     this.index = index;
   }
@@ -86,12 +94,14 @@ export class SubscriptExpression extends Node {
 
 /** `a.b`, `a->b`, `a.*b`. */
 export class MemberExpression extends Node {
+  override readonly precedence: number;
   readonly object: Node;
   readonly operator: string;
   readonly member: Node;
 
   constructor(object: Node, operator: string, member: Node, precedence: number) {
-    super(NO, NO, NO, precedence);
+    super();
+    this.precedence = precedence;
     this.object = object;
     this.operator = operator;
     this.member = member;
@@ -106,12 +116,13 @@ export class MemberExpression extends Node {
 
 /** `a ? b : c`. */
 export class ConditionalExpression extends Node {
+  override readonly precedence = CONDITIONAL;
   readonly condition: Node;
   readonly then: Node;
   readonly otherwise: Node;
 
   constructor(condition: Node, then: Node, otherwise: Node) {
-    super(NO, NO, NO, CONDITIONAL);
+    super();
     this.condition = condition;
     this.then = then;
     this.otherwise = otherwise;
@@ -128,12 +139,13 @@ export class ConditionalExpression extends Node {
 
 /** `f(a, b)`, or `(f)(a, b)` where argument-dependent lookup was turned off. */
 export class CallExpression extends Node {
+  override readonly precedence = POSTFIX;
   readonly callee: Node;
   readonly args: readonly Node[];
   readonly lookupOff: boolean;
 
   constructor(callee: Node, args: readonly Node[], lookupOff = false) {
-    super(NO, NO, NO, POSTFIX);
+    super();
     this.callee = callee;
     this.args = args;
     this.lookupOff = lookupOff;
@@ -151,12 +163,13 @@ export class CallExpression extends Node {
 
 /** `static_cast<T>(a)`. */
 export class NamedCast extends Node {
+  override readonly precedence = POSTFIX;
   readonly cast: string;
   readonly type: Node;
   readonly operand: Node;
 
   constructor(cast: string, type: Node, operand: Node) {
-    super(NO, NO, NO, POSTFIX);
+    super();
     this.cast = cast;
     this.type = type;
     this.operand = operand;
@@ -178,11 +191,12 @@ export class NamedCast extends Node {
 
 /** `(T)(a, b)`. */
 export class ConversionExpression extends Node {
+  override readonly precedence = CAST;
   readonly type: Node;
   readonly operands: readonly Node[];
 
   constructor(type: Node, operands: readonly Node[]) {
-    super(NO, NO, NO, CAST);
+    super();
     this.type = type;
     this.operands = operands;
   }
@@ -199,6 +213,7 @@ export class ConversionExpression extends Node {
 
 /** `::new (place) T(a)`. */
 export class NewExpression extends Node {
+  override readonly precedence = UNARY;
   readonly operator: string;
   readonly placement: readonly Node[];
   readonly type: Node;
@@ -206,7 +221,7 @@ export class NewExpression extends Node {
   readonly initializer: readonly Node[] | null;
 
   constructor(operator: string, placement: readonly Node[], type: Node, initializer: readonly Node[] | null) {
-    super(NO, NO, NO, UNARY);
+    super();
     this.operator = operator;
     this.placement = placement;
     this.type = type;
@@ -232,11 +247,13 @@ export class NewExpression extends Node {
 
 /** `::delete[] a`, `throw a`: a word, then anything. */
 export class KeywordExpression extends Node {
+  override readonly precedence: number;
   readonly word: string;
   readonly operand: Node;
 
   constructor(word: string, operand: Node, precedence: number) {
-    super(NO, NO, NO, precedence);
+    super();
+    this.precedence = precedence;
     this.word = word;
     this.operand = operand;
   }
@@ -249,11 +266,13 @@ export class KeywordExpression extends Node {
 
 /** `sizeof (a)`: a word, then anything in brackets. */
 export class EnclosingExpression extends Node {
+  override readonly precedence: number;
   readonly word: string;
   readonly operand: Node;
 
   constructor(word: string, operand: Node, precedence: number) {
-    super(NO, NO, NO, precedence);
+    super();
+    this.precedence = precedence;
     this.word = word;
     this.operand = operand;
   }

@@ -1,5 +1,5 @@
 /** Nodes for C++ names, from identifiers up to whole functions. */
-import { ASK, NO, Node, YES, type Printer } from './node.ts';
+import { ASK, Node, YES, type Printer } from './node.ts';
 import { printQualifiers, type RefQualifier } from './type-nodes.ts';
 
 /** An identifier, a builtin type, an operator: text as it is. */
@@ -133,11 +133,17 @@ export class ModuleEntity extends Node {
 
 /** `name[abi:tag]`. */
 export class TaggedName extends Node {
+  override readonly hasRight: Answer;
+  override readonly isArray: Answer;
+  override readonly isFunction: Answer;
   readonly base: Node;
   readonly tag: string;
 
   constructor(base: Node, tag: string) {
-    super(base.hasRight, base.isArray, base.isFunction);
+    super();
+    this.hasRight = base.hasRight;
+    this.isArray = base.isArray;
+    this.isFunction = base.isFunction;
     this.base = base;
     this.tag = tag;
   }
@@ -359,6 +365,8 @@ export class ClosureType extends Node {
 
 /** A whole function: result, name, parameters, and what follows them. */
 export class FunctionEncoding extends Node {
+  override readonly hasRight = YES;
+  override readonly isFunction = YES;
   readonly result: Node | null;
   readonly name: Node;
   readonly parameters: readonly Node[];
@@ -378,7 +386,7 @@ export class FunctionEncoding extends Node {
     qualifiers: number,
     reference: RefQualifier,
   ) {
-    super(YES, NO, YES);
+    super();
     this.result = result;
     this.name = name;
     this.parameters = parameters;
@@ -416,13 +424,16 @@ export class FunctionEncoding extends Node {
 
 /** A template parameter that means an argument further on in the symbol: in the type of a conversion operator. */
 export class ForwardReference extends Node {
+  override readonly hasRight = ASK;
+  override readonly isArray = ASK;
+  override readonly isFunction = ASK;
   readonly index: number;
   /** Set when the arguments have been read. */
   target: Node | null = null;
   #printing = false;
 
   constructor(index: number) {
-    super(ASK, ASK, ASK);
+    super();
     this.index = index;
   }
 

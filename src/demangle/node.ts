@@ -50,19 +50,19 @@ export const COMMA = 18;
 export const LOOSEST = 19;
 
 export abstract class Node {
-  /** Has text to the right of the declared name. */
-  readonly hasRight: Answer;
-  /** Is an array, so that a pointer to it needs parentheses. */
-  readonly isArray: Answer;
-  /** Is a function, likewise. */
-  readonly isFunction: Answer;
-  readonly precedence: number;
+  // Most nodes are plain: the values are on the prototype, and a class with others has a field of its own. (Fields of this
+  // class would be set anew in every node, at twice the cost of all the rest.)
 
-  constructor(hasRight: Answer = NO, isArray: Answer = NO, isFunction: Answer = NO, precedence: number = PRIMARY) {
-    this.hasRight = hasRight;
-    this.isArray = isArray;
-    this.isFunction = isFunction;
-    this.precedence = precedence;
+  /** Has text to the right of the declared name. */
+  declare readonly hasRight: Answer;
+  /** Is an array, so that a pointer to it needs parentheses. */
+  declare readonly isArray: Answer;
+  /** Is a function, likewise. */
+  declare readonly isFunction: Answer;
+  declare readonly precedence: number;
+
+  static {
+    Object.assign(this.prototype, { hasRight: NO, isArray: NO, isFunction: NO, precedence: PRIMARY });
   }
 
   abstract left(out: Printer): void;

@@ -1,14 +1,15 @@
 /** Nodes for the template parameters a lambda declares. */
-import { NO, Node, YES, type Printer } from './node.ts';
+import { Node, YES, type Printer } from './node.ts';
 import { printRequires } from './name-nodes.ts';
 
 /** `typename $T`, `Concept $T`. */
 export class ConstrainedParameter extends Node {
+  override readonly hasRight = YES;
   readonly concept: Node | null;
   readonly name: Node;
 
   constructor(concept: Node | null, name: Node) {
-    super(YES);
+    super();
     this.concept = concept;
     this.name = name;
   }
@@ -26,11 +27,12 @@ export class ConstrainedParameter extends Node {
 
 /** `int $N`. */
 export class ValueParameter extends Node {
+  override readonly hasRight = YES;
   readonly name: Node;
   readonly type: Node;
 
   constructor(name: Node, type: Node) {
-    super(YES);
+    super();
     this.name = name;
     this.type = type;
   }
@@ -48,12 +50,13 @@ export class ValueParameter extends Node {
 
 /** `template<typename $T> typename $TT`. */
 export class TemplateTemplateParameter extends Node {
+  override readonly hasRight = YES;
   readonly name: Node;
   readonly parameters: readonly Node[];
   readonly requirement: Node | null;
 
   constructor(name: Node, parameters: readonly Node[], requirement: Node | null) {
-    super(YES);
+    super();
     this.name = name;
     this.parameters = parameters;
     this.requirement = requirement;
@@ -76,10 +79,11 @@ export class TemplateTemplateParameter extends Node {
 
 /** `typename ...$T`. */
 export class PackParameter extends Node {
+  override readonly hasRight = YES;
   readonly parameter: Node;
 
   constructor(parameter: Node) {
-    super(YES, NO, NO);
+    super();
     this.parameter = parameter;
   }
 

@@ -53,7 +53,7 @@ function isHash(part: string): boolean {
 }
 
 function hasNonAscii(symbol: string): boolean {
-  return /[^\0-\x7f]/.test(symbol);  
+  return /[^\0-\x7f]/.test(symbol);
 }
 
 function unescaped(part: string): string {

@@ -32,7 +32,7 @@ const BASIC_TYPES = new Map(
 export function demangleRustV0(symbol: string): string | null {
   const start = symbol.startsWith('_R') ? 2 : symbol.startsWith('__R') ? 3 : -1;
   if (start < 0 || symbol.length > MAX_SYMBOL || !isUpperCase(symbol.charCodeAt(start))) return null;
-  if (/[^\0-\x7f]/.test(symbol)) return null;  
+  if (/[^\0-\x7f]/.test(symbol)) return null;
   try {
     const body = symbol.slice(start);
     const end = new V0(body).skip();

@@ -17,11 +17,17 @@ export function printQualifiers(out: Printer, qualifiers: number): void {
 
 /** `int const volatile`. */
 export class QualifiedType extends Node {
+  override readonly hasRight: Answer;
+  override readonly isArray: Answer;
+  override readonly isFunction: Answer;
   readonly child: Node;
   readonly qualifiers: number;
 
   constructor(child: Node, qualifiers: number) {
-    super(child.hasRight, child.isArray, child.isFunction);
+    super();
+    this.hasRight = child.hasRight;
+    this.isArray = child.isArray;
+    this.isFunction = child.isFunction;
     this.child = child;
     this.qualifiers = qualifiers;
   }
@@ -157,10 +163,12 @@ export class ProtocolType extends Node {
 
 /** `T*`. */
 export class PointerType extends Node {
+  override readonly hasRight: Answer;
   readonly pointee: Node;
 
   constructor(pointee: Node) {
-    super(pointee.hasRight);
+    super();
+    this.hasRight = pointee.hasRight;
     this.pointee = pointee;
   }
 
@@ -188,12 +196,14 @@ export class PointerType extends Node {
 
 /** `T&` and `T&&`. A reference to a reference, which template arguments make, is one reference: `&` wins. */
 export class ReferenceType extends Node {
+  override readonly hasRight: Answer;
   readonly pointee: Node;
   readonly rvalue: boolean;
   #printing = false;
 
   constructor(pointee: Node, rvalue: boolean) {
-    super(pointee.hasRight);
+    super();
+    this.hasRight = pointee.hasRight;
     this.pointee = pointee;
     this.rvalue = rvalue;
   }
@@ -235,11 +245,13 @@ export class ReferenceType extends Node {
 
 /** `T C::*`. */
 export class MemberPointerType extends Node {
+  override readonly hasRight: Answer;
   readonly owner: Node;
   readonly member: Node;
 
   constructor(owner: Node, member: Node) {
-    super(member.hasRight);
+    super();
+    this.hasRight = member.hasRight;
     this.owner = owner;
     this.member = member;
   }
@@ -264,11 +276,13 @@ export class MemberPointerType extends Node {
 
 /** `T [n]`. */
 export class ArrayType extends Node {
+  override readonly hasRight = YES;
+  override readonly isArray = YES;
   readonly element: Node;
   readonly dimension: Node | null;
 
   constructor(element: Node, dimension: Node | null) {
-    super(YES, YES);
+    super();
     this.element = element;
     this.dimension = dimension;
   }
@@ -307,6 +321,8 @@ export class VectorType extends Node {
 
 /** `R (P...) const & noexcept`. */
 export class FunctionType extends Node {
+  override readonly hasRight = YES;
+  override readonly isFunction = YES;
   readonly result: Node;
   readonly parameters: readonly Node[];
   readonly qualifiers: number;
@@ -320,7 +336,7 @@ export class FunctionType extends Node {
     reference: RefQualifier,
     exceptions: Node | null,
   ) {
-    super(YES, NO, YES);
+    super();
     this.result = result;
     this.parameters = parameters;
     this.qualifiers = qualifiers;
@@ -366,14 +382,17 @@ export class ThrowSpecification extends Node {
 
 /** An argument pack where it stands for one of its elements: the one the expansion around it is printing. */
 export class ParameterPack extends Node {
+  override readonly hasRight: Answer;
+  override readonly isArray: Answer;
+  override readonly isFunction: Answer;
   readonly elements: readonly Node[];
 
   constructor(elements: readonly Node[]) {
-    super(
-      noneHas(elements, (e) => e.hasRight),
-      noneHas(elements, (e) => e.isArray),
-      noneHas(elements, (e) => e.isFunction),
-    );
+    super();
+    // with no two-sided element there is nothing to ask
+    this.hasRight = elements.every((element) => element.hasRight === NO) ? NO : ASK;
+    this.isArray = elements.every((element) => element.isArray === NO) ? NO : ASK;
+    this.isFunction = elements.every((element) => element.isFunction === NO) ? NO : ASK;
     this.elements = elements;
   }
 
@@ -437,8 +456,4 @@ function openDeclarator(out: Printer, inner: Node): void {
 
 function closeDeclarator(out: Printer, inner: Node): void {
   if (out.isArray(inner) || out.isFunction(inner)) out.put(')');
-}
-
-function noneHas(nodes: readonly Node[], part: (node: Node) => Answer): Answer {
-  return nodes.every((node) => part(node) === NO) ? NO : ASK;
 }

@@ -213,7 +213,7 @@ test('symbolization over its budget: the original in time, and the work goes on'
   let finished = 0;
   engine.answer = async (body, { deadline, signal }) => {
     assert.ok(deadline! - performance.now() <= 200);
-    await sleep(1500);
+    await sleep(3000);
     signal!.throwIfAborted();
     finished++;
     return result({ body });
@@ -221,7 +221,7 @@ test('symbolization over its budget: the original in time, and the work goes on'
   const started = performance.now();
   const answer = await ask(url, HEAP);
   const took = performance.now() - started;
-  assert.ok(took > 200 && took < 1400, `took ${took} ms`);
+  assert.ok(took > 200 && took < 2500, `took ${took} ms`);
   assert.deepEqual(answer.body, PROFILE);
   assert.match(answer.headers['resym-status'] as string, /^unchanged; budget: /);
   await until('the work to end by itself', () => finished === 1);
@@ -243,14 +243,14 @@ test('the budget begins with the last byte from the target', async (t) => {
       setTimeout(() => res.end(PROFILE.subarray(500)), 600);
     },
   });
-  const { url, engine } = await startResym(t, { api: target.url }, { limits: { budgetMs: 300 } });
+  const { url, engine } = await startResym(t, { api: target.url }, { limits: { budgetMs: 3000 } });
   let left = 0;
   engine.answer = (body, { deadline }) => {
     left = deadline! - performance.now();
     return result({ body });
   };
   await ask(url, HEAP);
-  assert.ok(left > 250, `${left} ms left`);
+  assert.ok(left > 2500, `${left} ms left`);
 });
 
 test('a profile beyond the limit goes through unread', async (t) => {
@@ -297,7 +297,7 @@ test('the client leaves: the target is let go at once', async (t) => {
 
   const left = await leave(running.url, '/debug/pprof/profile?seconds=30');
   await until('the waiting connection to end', () => closedAt > 0, 1000);
-  assert.ok(closedAt - left < 200, `after ${closedAt - left} ms`);
+  assert.ok(closedAt - left < 500, `after ${closedAt - left} ms`);
 
   for (const path of ['/debug/pprof/trace', HEAP]) {
     await leave(streaming.url, path);

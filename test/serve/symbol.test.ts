@@ -113,7 +113,7 @@ test('a target that refuses, fails or is slow changes nothing', async (t) => {
     const answer = await ask(url, `/targets/${name}/debug/pprof/symbol`, { method: 'POST', body: '0x401000' });
     assert.equal(answer.status, 200, name);
     assert.equal(answer.text, 'num_symbols: 1\n', name);
-    assert.ok(performance.now() - started < 1500, name);
+    assert.ok(performance.now() - started < 2500, name);
   }
 });
 

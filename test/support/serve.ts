@@ -17,7 +17,7 @@ export interface Served {
   /** "host:port" */
   readonly host: string;
   /** What it logged so far. */
-  log(): string;
+  readonly log: () => string;
 }
 
 /** Starts `resym serve` on a free port. At the test's end it is asked to stop and must do so, cleanly. */
