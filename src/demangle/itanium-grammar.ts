@@ -5,7 +5,7 @@
  * The rules are spread over a line of classes, each knowing those before it (templates, types, names, expressions, at
  * last encodings); a rule that is needed before it is defined is declared here.
  */
-import type { ClosureType, ForwardReference } from './name-nodes.ts';
+import type { ClosureType, ForwardReference } from './function-nodes.ts';
 import { MAX_DEPTH, type Node, UNREADABLE } from './node.ts';
 import type { RefQualifier } from './type-nodes.ts';
 
@@ -57,6 +57,7 @@ export abstract class ItaniumGrammar {
   protected abstract name(facts: NameFacts | null): Node;
   protected abstract unscopedName(facts: NameFacts | null): { node: Node; substituted: boolean };
   protected abstract sourceName(): Node;
+  protected abstract identifier(): string;
   protected abstract closureType(): ClosureType;
   protected abstract expression(): Node;
   protected abstract expressionPrimary(): Node;

@@ -1,9 +1,9 @@
 /** Names: plain, nested, local, of operators and constructors, in modules (5.1.2 to 5.1.6 of the Itanium ABI). */
+import { ClosureType } from './function-nodes.ts';
 import type { NameFacts } from './itanium-grammar.ts';
 import { TypeGrammar } from './itanium-types.ts';
 import {
   BindingNames,
-  ClosureType,
   ConversionName,
   LocalName,
   ModuleEntity,
@@ -131,9 +131,8 @@ export abstract class NameGrammar extends TypeGrammar {
       return new LocalName(encoding, STRING_LITERAL);
     }
     // template parameters inside have nothing to do with those around
-    const { levels, parametersUnknown } = this;
+    const { levels } = this;
     this.levels = [];
-    this.parametersUnknown = false;
     let entity: Node;
     if (this.take('d')) {
       this.digits(true);
@@ -144,7 +143,6 @@ export abstract class NameGrammar extends TypeGrammar {
       this.discriminator();
     }
     if (facts === null) this.levels = levels;
-    this.parametersUnknown = parametersUnknown;
     return new LocalName(encoding, entity);
   }
 
@@ -208,18 +206,22 @@ export abstract class NameGrammar extends TypeGrammar {
 
   /** `<source-name> ::= <length> <identifier>` */
   protected sourceName(): Node {
+    const identifier = this.identifier();
+    return new Name(identifier.startsWith('_GLOBAL__N') ? '(anonymous namespace)' : identifier);
+  }
+
+  protected identifier(): string {
     const length = this.count();
     const start = this.at;
     if (length === 0 || start + length > this.symbol.length) throw UNREADABLE;
     this.at += length;
-    if (length >= 10 && this.symbol.startsWith('_GLOBAL__N', start)) return new Name('(anonymous namespace)');
-    return new Name(this.symbol.slice(start, this.at));
+    return this.symbol.slice(start, this.at);
   }
 
   /** `<abi-tag> ::= B <source-name>` */
   protected abiTags(name: Node): Node {
     let tagged = name;
-    while (this.take('B')) tagged = new TaggedName(tagged, this.sourceName().baseName());
+    while (this.take('B')) tagged = new TaggedName(tagged, this.identifier());
     return tagged;
   }
 

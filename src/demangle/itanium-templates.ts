@@ -1,9 +1,10 @@
 /** Template arguments and parameters (5.1.4, 5.1.7 of the Itanium ABI). */
+import { ForwardReference } from './function-nodes.ts';
 import { ItaniumGrammar, type TemplateLevels } from './itanium-grammar.ts';
-import { ArgumentPack, ForwardReference, Name, TemplateArguments } from './name-nodes.ts';
+import { ArgumentPack, Name, TemplateArguments } from './name-nodes.ts';
 import { type Node, UNREADABLE } from './node.ts';
+import { ParameterPack } from './pack-nodes.ts';
 import { ConstrainedParameter, PackParameter, TemplateTemplateParameter, ValueParameter } from './parameter-nodes.ts';
-import { ParameterPack } from './type-nodes.ts';
 
 const MADE_UP_NAMES = ['$T', '$N', '$TT']; // of type, value and template parameters, which have none in a symbol
 const AUTO = new Name('auto');
@@ -21,14 +22,13 @@ export abstract class TemplateGrammar extends ItaniumGrammar {
     if (inForce) this.levels = [outermost];
     const args: Node[] = [];
     while (!this.take('E')) {
-      if (this.take('Q')) {
-        this.constraint();
-        this.need('E');
-        break;
-      }
       const arg = this.templateArgument();
       args.push(arg);
       if (inForce) outermost.push(arg instanceof ArgumentPack ? new ParameterPack(arg.elements) : arg);
+      if (!this.take('Q')) continue;
+      this.constraint();
+      this.need('E');
+      break;
     }
     this.leave();
     return new TemplateArguments(args);

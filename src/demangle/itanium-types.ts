@@ -2,6 +2,7 @@
 import { TemplateGrammar } from './itanium-templates.ts';
 import { Name, TemplateName } from './name-nodes.ts';
 import { type Node, UNREADABLE } from './node.ts';
+import { PackExpansion } from './pack-nodes.ts';
 import {
   ArrayType,
   CONST,
@@ -9,7 +10,6 @@ import {
   EnclosedNode,
   FunctionType,
   MemberPointerType,
-  PackExpansion,
   PointerType,
   ProtocolType,
   QualifiedType,
@@ -213,7 +213,7 @@ export abstract class TypeGrammar extends TemplateGrammar {
       return qualifiers === 0 ? type : new QualifiedType(type, qualifiers);
     }
     this.enter();
-    const qualifier = this.sourceName().baseName();
+    const qualifier = this.identifier();
     let type: Node;
     if (qualifier.startsWith('objcproto')) {
       const protocol = /^objcproto(\d{1,9})(.+)$/s.exec(qualifier);

@@ -8,9 +8,10 @@
  * The text is llvm-cxxfilt's (19), but for the suffixes a compiler puts on copies and parts of a function, which read
  * `[clone .cold]` as in c++filt and perf.
  */
+import { FunctionEncoding } from './function-nodes.ts';
 import { ExpressionGrammar } from './itanium-expressions.ts';
 import { NameFacts } from './itanium-grammar.ts';
-import { ConstructionVtable, FunctionEncoding, PrefixedName } from './name-nodes.ts';
+import { ConstructionVtable, PrefixedName } from './name-nodes.ts';
 import { MAX_SYMBOL, type Node, Printer, UNREADABLE } from './node.ts';
 
 /** `<special-name>`s that are a word or two and a type. */
@@ -74,13 +75,11 @@ class Encodings extends ExpressionGrammar {
   /** `<encoding> ::= <name> [<bare-function-type>] | <special-name>` */
   encoding(): Node {
     this.enter();
-    const { levels, parametersUnknown } = this;
+    const { levels } = this;
     this.levels = [];
-    this.parametersUnknown = false;
     const first = this.peek();
     const encoding = first === 'T' || first === 'G' ? this.specialName() : this.functionOrObject();
     this.levels = levels;
-    this.parametersUnknown = parametersUnknown;
     this.leave();
     return encoding;
   }

@@ -2,7 +2,6 @@
  * Literals of floating point types: the bytes of the value in hexadecimal, most significant first, which are printed
  * as C's `%a` prints them.
  */
-
 /** Hexadecimal digits of the types' bytes, as x86-64 lays them out. */
 const DIGITS = { f: 8, d: 16, e: 20 } as const;
 const SUFFIX = { f: 'f', d: '', e: 'L' } as const;

@@ -8,7 +8,6 @@
  *
  * The text is llvm-cxxfilt's, down to its spaces.
  */
-
 /** Longest symbol read, in UTF-16 units. The longest of 2.4 million seen in real libraries has 14,000. */
 export const MAX_SYMBOL = 1 << 16;
 /** Longest name written, in UTF-16 units; a longer one helps no reader of a profile. */

@@ -1,6 +1,6 @@
 /** Nodes for the template parameters a lambda declares. */
-import { Node, YES, type Printer } from './node.ts';
-import { printRequires } from './name-nodes.ts';
+import { printRequires } from './function-nodes.ts';
+import { Node, type Printer, YES } from './node.ts';
 
 /** `typename $T`, `Concept $T`. */
 export class ConstrainedParameter extends Node {

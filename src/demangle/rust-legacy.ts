@@ -67,9 +67,9 @@ function unescaped(part: string): string {
       at += isPath ? 2 : 1;
     } else if (first === '$') {
       const end = part.indexOf('$', at + 1);
-      const character = end < 0 ? null : escaped(part.slice(at + 1, end));
-      if (character === null) return text + part.slice(at); // no escape: the rest is as it is
-      text += character;
+      const plain = end < 0 ? null : escaped(part.slice(at + 1, end));
+      if (plain === null) return text + part.slice(at); // no escape: the rest is as it is
+      text += plain;
       at = end + 1;
     } else {
       let end = at + 1;

@@ -10,14 +10,10 @@
  * and where it ends. The text is that of rustc-demangle's alternate form: without hashes of crates and without types
  * behind numbers.
  */
-import { MAX_SYMBOL, MAX_TEXT, UNREADABLE } from './node.ts';
-import { character, punycode, quoted, utf8 } from './rust-literals.ts';
+import { MAX_SYMBOL, UNREADABLE } from './node.ts';
+import { character, quoted, utf8 } from './rust-literals.ts';
 import { rustSuffix } from './rust-suffix.ts';
-
-/** Nesting of paths, types and constants; rustc-demangle's own bound. */
-const MAX_DEPTH = 500;
-/** Paths, types and constants read, those read again through references included. About 10 ms. */
-const MAX_STEPS = 100_000;
+import { V0Cursor } from './rust-v0-cursor.ts';
 
 const BASIC_TYPES = new Map(
   (
@@ -49,329 +45,285 @@ function isUpperCase(code: number): boolean {
   return code >= 0x41 && code <= 0x5a;
 }
 
-class V0 {
-  readonly #symbol: string;
-  #at = 0;
-  #depth = 0;
-  #steps = 0;
-  /** Lifetimes bound by the `for<...>` around. */
-  #bound = 0;
-  #printing = true;
-  #out = '';
-
-  constructor(symbol: string) {
-    this.#symbol = symbol;
-  }
-
+class V0 extends V0Cursor {
   /** Where the mangled part ends. */
   skip(): number {
-    this.#printing = false;
-    this.#path(true);
+    this.printing = false;
+    this.path(true);
     // the crate that made this copy of a generic function is not printed
-    if (isUpperCase(this.#symbol.charCodeAt(this.#at))) this.#path(false);
-    return this.#at;
+    if (isUpperCase(this.symbol.charCodeAt(this.at))) this.path(false);
+    return this.at;
   }
 
   text(): string {
-    this.#path(true);
-    return this.#out;
-  }
-
-  #put(text: string): void {
-    if (!this.#printing) return;
-    this.#out += text;
-    if (this.#out.length > MAX_TEXT) throw UNREADABLE;
-  }
-
-  #next(): string {
-    if (this.#at >= this.#symbol.length) throw UNREADABLE;
-    return this.#symbol[this.#at++];
-  }
-
-  #take(letter: string): boolean {
-    if (this.#symbol[this.#at] !== letter) return false;
-    this.#at++;
-    return true;
-  }
-
-  #enter(): void {
-    if (++this.#depth > MAX_DEPTH || ++this.#steps > MAX_STEPS) throw UNREADABLE;
-  }
-
-  /** Reads until `E`, with `separator` between; returns how many. */
-  #list(separator: string, read: () => void): number {
-    let count = 0;
-    for (; !this.#take('E'); count++) {
-      if (count > 0) this.#put(separator);
-      read();
-    }
-    return count;
+    this.path(true);
+    return this.out;
   }
 
   /** `<path>`; in the place of a value generic arguments follow `::`. */
-  #path(inValue: boolean): void {
-    this.#enter();
-    const tag = this.#next();
+  private path(inValue: boolean): void {
+    this.enter();
+    const tag = this.next();
     switch (tag) {
       case 'C':
-        this.#disambiguator();
-        this.#put(this.#identifier());
+        this.disambiguator();
+        this.put(this.identifier());
         break;
       case 'N':
-        this.#nested(inValue);
+        this.nested(inValue);
         break;
       case 'M':
       case 'X':
       case 'Y':
         if (tag !== 'Y') {
           // where the impl stands: not printed
-          this.#disambiguator();
-          const printing = this.#printing;
-          this.#printing = false;
-          this.#path(false);
-          this.#printing = printing;
+          this.disambiguator();
+          const printing = this.printing;
+          this.printing = false;
+          this.path(false);
+          this.printing = printing;
         }
-        this.#put('<');
-        this.#type();
+        this.put('<');
+        this.type();
         if (tag !== 'M') {
-          this.#put(' as ');
-          this.#path(false);
+          this.put(' as ');
+          this.path(false);
         }
-        this.#put('>');
+        this.put('>');
         break;
       case 'I':
-        this.#path(inValue);
-        this.#put(inValue ? '::<' : '<');
-        this.#list(', ', () => this.#genericArgument());
-        this.#put('>');
+        this.path(inValue);
+        this.put(inValue ? '::<' : '<');
+        this.list(', ', () => this.genericArgument());
+        this.put('>');
         break;
       case 'B':
-        this.#reference(() => this.#path(inValue));
+        this.reference(() => this.path(inValue));
         break;
       default:
         throw UNREADABLE;
     }
-    this.#depth--;
+    this.depth--;
   }
 
   /** `N <namespace> <path> <identifier>`: a capital names what has no name of its own, such as a closure. */
-  #nested(inValue: boolean): void {
-    const namespace = this.#next();
+  private nested(inValue: boolean): void {
+    const namespace = this.next();
     if (!/[A-Za-z]/.test(namespace)) throw UNREADABLE;
-    this.#path(inValue);
-    const number = this.#disambiguator();
-    const name = this.#identifier();
+    this.path(inValue);
+    const number = this.disambiguator();
+    const name = this.identifier();
     if (!isUpperCase(namespace.charCodeAt(0))) {
-      if (name !== '') this.#put(`::${name}`);
+      if (name !== '') this.put(`::${name}`);
       return;
     }
     const kind = namespace === 'C' ? 'closure' : namespace === 'S' ? 'shim' : namespace;
-    this.#put(`::{${kind}${name === '' ? '' : `:${name}`}#${number}}`);
+    this.put(`::{${kind}${name === '' ? '' : `:${name}`}#${number}}`);
   }
 
-  #genericArgument(): void {
-    if (this.#take('L')) this.#lifetime(this.#base62());
-    else if (this.#take('K')) this.#constant(false);
-    else this.#type();
+  private genericArgument(): void {
+    if (this.take('L')) this.lifetime(this.base62());
+    else if (this.take('K')) this.constant(false);
+    else this.type();
   }
 
-  #type(): void {
-    if (this.#take('w')) this.#put('#[splat] ');
-    const tag = this.#next();
+  private type(): void {
+    if (this.take('w')) this.put('#[splat] ');
+    const tag = this.next();
     const basic = BASIC_TYPES.get(tag);
     if (basic !== undefined) {
-      this.#put(basic);
+      this.put(basic);
       return;
     }
-    this.#enter();
+    this.enter();
     switch (tag) {
       case 'R':
       case 'Q':
-        this.#put('&');
-        if (this.#take('L')) {
-          const lifetime = this.#base62();
+        this.put('&');
+        if (this.take('L')) {
+          const lifetime = this.base62();
           if (lifetime !== 0) {
-            this.#lifetime(lifetime);
-            this.#put(' ');
+            this.lifetime(lifetime);
+            this.put(' ');
           }
         }
-        if (tag === 'Q') this.#put('mut ');
-        this.#type();
+        if (tag === 'Q') this.put('mut ');
+        this.type();
         break;
       case 'P':
       case 'O':
-        this.#put(tag === 'P' ? '*const ' : '*mut ');
-        this.#type();
+        this.put(tag === 'P' ? '*const ' : '*mut ');
+        this.type();
         break;
       case 'A':
       case 'S':
-        this.#put('[');
-        this.#type();
+        this.put('[');
+        this.type();
         if (tag === 'A') {
-          this.#put('; ');
-          this.#constant(true);
+          this.put('; ');
+          this.constant(true);
         }
-        this.#put(']');
+        this.put(']');
         break;
       case 'T':
-        this.#put('(');
-        this.#put(this.#list(', ', () => this.#type()) === 1 ? ',)' : ')');
+        this.put('(');
+        this.put(this.list(', ', () => this.type()) === 1 ? ',)' : ')');
         break;
       case 'F':
-        this.#binder(() => this.#functionType());
+        this.binder(() => this.functionType());
         break;
       case 'D':
-        this.#traitObject();
+        this.traitObject();
         break;
       case 'B':
-        this.#reference(() => this.#type());
+        this.reference(() => this.type());
         break;
       case 'W':
-        this.#type();
-        this.#put(' is ');
-        this.#pattern();
+        this.type();
+        this.put(' is ');
+        this.pattern();
         break;
       default:
-        this.#at--;
-        this.#path(false);
+        this.at--;
+        this.path(false);
     }
-    this.#depth--;
+    this.depth--;
   }
 
   /** `[U] [K <abi>] <type>* E <type>` */
-  #functionType(): void {
-    if (this.#take('U')) this.#put('unsafe ');
-    if (this.#take('K')) {
+  private functionType(): void {
+    if (this.take('U')) this.put('unsafe ');
+    if (this.take('K')) {
       let abi = 'C';
-      if (!this.#take('C')) {
-        if (this.#symbol[this.#at] === 'u') throw UNREADABLE;
-        abi = this.#identifier().replaceAll('_', '-');
+      if (!this.take('C')) {
+        if (this.symbol[this.at] === 'u') throw UNREADABLE;
+        abi = this.identifier().replaceAll('_', '-');
         if (abi === '') throw UNREADABLE;
       }
-      this.#put(`extern "${abi}" `);
+      this.put(`extern "${abi}" `);
     }
-    this.#put('fn(');
-    this.#list(', ', () => this.#type());
-    this.#put(')');
-    if (this.#take('u')) return; // no result
-    this.#put(' -> ');
-    this.#type();
+    this.put('fn(');
+    this.list(', ', () => this.type());
+    this.put(')');
+    if (this.take('u')) return; // no result
+    this.put(' -> ');
+    this.type();
   }
 
   /** `<binder> <trait>* E L <lifetime>` */
-  #traitObject(): void {
-    this.#put('dyn ');
-    this.#binder(() => this.#list(' + ', () => this.#boundTrait()));
-    if (!this.#take('L')) throw UNREADABLE;
-    const lifetime = this.#base62();
+  private traitObject(): void {
+    this.put('dyn ');
+    this.binder(() => this.list(' + ', () => this.boundTrait()));
+    if (!this.take('L')) throw UNREADABLE;
+    const lifetime = this.base62();
     if (lifetime === 0) return;
-    this.#put(' + ');
-    this.#lifetime(lifetime);
+    this.put(' + ');
+    this.lifetime(lifetime);
   }
 
   /** `<path> (p <identifier> (<type> | K <const>))*`: associated types go among the generic arguments. */
-  #boundTrait(): void {
-    let open = this.#pathLeftOpen();
-    while (this.#take('p')) {
-      this.#put(open ? ', ' : '<');
+  private boundTrait(): void {
+    let open = this.pathLeftOpen();
+    while (this.take('p')) {
+      this.put(open ? ', ' : '<');
       open = true;
-      this.#put(`${this.#identifier()} = `);
-      if (this.#take('K')) this.#constant(false);
-      else this.#type();
+      this.put(`${this.identifier()} = `);
+      if (this.take('K')) this.constant(false);
+      else this.type();
     }
-    if (open) this.#put('>');
+    if (open) this.put('>');
   }
 
   /** A path whose generic arguments, if it has some, are not closed; returns whether so. */
-  #pathLeftOpen(): boolean {
-    if (this.#take('B')) {
+  private pathLeftOpen(): boolean {
+    if (this.take('B')) {
       let open = false;
-      this.#enter();
-      this.#reference(() => (open = this.#pathLeftOpen()));
-      this.#depth--;
+      this.enter();
+      this.reference(() => (open = this.pathLeftOpen()));
+      this.depth--;
       return open;
     }
-    if (!this.#take('I')) {
-      this.#path(false);
+    if (!this.take('I')) {
+      this.path(false);
       return false;
     }
-    this.#path(false);
-    this.#put('<');
-    this.#list(', ', () => this.#genericArgument());
+    this.path(false);
+    this.put('<');
+    this.list(', ', () => this.genericArgument());
     return true;
   }
 
   /** `R <const> <const>`, `O <pattern>+ E`, `N` */
-  #pattern(): void {
-    this.#enter();
-    const tag = this.#next();
+  private pattern(): void {
+    this.enter();
+    const tag = this.next();
     if (tag === 'R') {
-      this.#constant(false);
-      this.#put('..=');
-      this.#constant(false);
+      this.constant(false);
+      this.put('..=');
+      this.constant(false);
     } else if (tag === 'O') {
-      if (this.#list(' | ', () => this.#pattern()) === 0) throw UNREADABLE;
-    } else if (tag === 'N') this.#put('!null');
+      if (this.list(' | ', () => this.pattern()) === 0) throw UNREADABLE;
+    } else if (tag === 'N') this.put('!null');
     else throw UNREADABLE;
-    this.#depth--;
+    this.depth--;
   }
 
   /** `<const>`; inside a value expressions need no braces. */
-  #constant(inValue: boolean): void {
-    this.#enter();
-    const tag = this.#next();
-    if (tag === 'B') this.#reference(() => this.#constant(inValue));
-    else if (!this.#simpleConstant(tag)) {
+  private constant(inValue: boolean): void {
+    this.enter();
+    const tag = this.next();
+    if (tag === 'B') this.reference(() => this.constant(inValue));
+    else if (!this.simpleConstant(tag)) {
       // a reference to a string is a literal, all else is an expression
-      const isLiteral = tag === 'R' && this.#take('e');
+      const isLiteral = tag === 'R' && this.take('e');
       const braces = !inValue && !isLiteral;
-      if (braces) this.#put('{');
-      if (isLiteral) this.#put(quoted(utf8(this.#hexadecimal()), '"'));
-      else this.#constantExpression(tag);
-      if (braces) this.#put('}');
+      if (braces) this.put('{');
+      if (isLiteral) this.put(quoted(utf8(this.hexadecimal()), '"'));
+      else this.constantExpression(tag);
+      if (braces) this.put('}');
     }
-    this.#depth--;
+    this.depth--;
   }
 
   /** A number, boolean or character; returns whether it was one. */
-  #simpleConstant(tag: string): boolean {
-    if (tag === 'p') this.#put('_');
-    else if ('htmyoj'.includes(tag)) this.#put(decimal(this.#hexadecimal()));
+  private simpleConstant(tag: string): boolean {
+    if (tag === 'p') this.put('_');
+    else if ('htmyoj'.includes(tag)) this.put(decimal(this.hexadecimal()));
     else if ('aslxni'.includes(tag)) {
-      const sign = this.#take('n') ? '-' : '';
-      this.#put(sign + decimal(this.#hexadecimal()));
+      const sign = this.take('n') ? '-' : '';
+      this.put(sign + decimal(this.hexadecimal()));
     } else if (tag === 'b') {
-      const value = decimal(this.#hexadecimal());
+      const value = decimal(this.hexadecimal());
       if (value !== '0' && value !== '1') throw UNREADABLE;
-      this.#put(value === '1' ? 'true' : 'false');
-    } else if (tag === 'c') this.#put(quoted(character(this.#hexadecimal()), "'"));
+      this.put(value === '1' ? 'true' : 'false');
+    } else if (tag === 'c') this.put(quoted(character(this.hexadecimal()), "'"));
     else return false;
     return true;
   }
 
-  #constantExpression(tag: string): void {
-    const one = (): void => this.#constant(true);
+  private constantExpression(tag: string): void {
+    const one = (): void => this.constant(true);
     switch (tag) {
       case 'e':
-        this.#put(`*${quoted(utf8(this.#hexadecimal()), '"')}`);
+        this.put(`*${quoted(utf8(this.hexadecimal()), '"')}`);
         break;
       case 'R':
       case 'Q':
-        this.#put(tag === 'R' ? '&' : '&mut ');
+        this.put(tag === 'R' ? '&' : '&mut ');
         one();
         break;
       case 'A':
-        this.#put('[');
-        this.#list(', ', one);
-        this.#put(']');
+        this.put('[');
+        this.list(', ', one);
+        this.put(']');
         break;
       case 'T':
-        this.#put('(');
-        this.#put(this.#list(', ', one) === 1 ? ',)' : ')');
+        this.put('(');
+        this.put(this.list(', ', one) === 1 ? ',)' : ')');
         break;
       case 'V':
-        this.#path(true);
-        this.#fields();
+        this.path(true);
+        this.fields();
         break;
       default:
         throw UNREADABLE;
@@ -379,120 +331,22 @@ class V0 {
   }
 
   /** Of a struct or variant: `U`, `T <const>* E`, `S (<identifier> <const>)* E` */
-  #fields(): void {
-    const tag = this.#next();
+  private fields(): void {
+    const tag = this.next();
     if (tag === 'T') {
-      this.#put('(');
-      this.#list(', ', () => this.#constant(true));
-      this.#put(')');
+      this.put('(');
+      this.list(', ', () => this.constant(true));
+      this.put(')');
     } else if (tag === 'S') {
-      this.#put(' { ');
-      this.#list(', ', () => {
-        this.#disambiguator();
-        this.#put(`${this.#identifier()}: `);
-        this.#constant(true);
+      this.put(' { ');
+      this.list(', ', () => {
+        this.disambiguator();
+        this.put(`${this.identifier()}: `);
+        this.constant(true);
       });
-      this.#put(' }');
+      this.put(' }');
     } else if (tag !== 'U') throw UNREADABLE;
   }
-
-  /** `G <count>`: lifetimes that what follows is generic over. */
-  #binder(read: () => void): void {
-    const count = this.#take('G') ? this.#base62() + 1 : 0;
-    if (!this.#printing) {
-      read();
-      return;
-    }
-    if (count > 0) {
-      this.#put('for<');
-      for (let i = 0; i < count; i++) {
-        if (i > 0) this.#put(', ');
-        this.#bound++;
-        this.#lifetime(1);
-      }
-      this.#put('> ');
-    }
-    read();
-    this.#bound -= count;
-  }
-
-  /** A lifetime by how far out it is bound, 1 the innermost; 0 is one nobody named. */
-  #lifetime(distance: number): void {
-    if (!this.#printing) return;
-    if (distance === 0) {
-      this.#put("'_");
-      return;
-    }
-    const index = this.#bound - distance;
-    if (index < 0) throw UNREADABLE;
-    this.#put(index < 26 ? `'${String.fromCharCode(0x61 + index)}` : `'_${index}`);
-  }
-
-  /** `B` was just read: reads what stands at an earlier place. */
-  #reference(read: () => void): void {
-    const start = this.#at - 1;
-    const target = this.#base62();
-    if (target >= start) throw UNREADABLE;
-    if (!this.#printing) return;
-    const after = this.#at;
-    this.#at = target;
-    read();
-    this.#at = after;
-  }
-
-  /** `[s <base 62>]`: tells things of one name apart; 0 if absent. */
-  #disambiguator(): number {
-    return this.#take('s') ? this.#base62() + 1 : 0;
-  }
-
-  /** Digits in base 62 and `_`; a bare `_` is 0. */
-  #base62(): number {
-    if (this.#take('_')) return 0;
-    let value = 0;
-    while (!this.#take('_')) {
-      value = value * 62 + base62Digit(this.#next().charCodeAt(0));
-      if (!(value < 2 ** 64)) throw UNREADABLE;
-    }
-    return value + 1;
-  }
-
-  /** Lowercase hexadecimal digits and `_`. */
-  #hexadecimal(): string {
-    const end = this.#symbol.indexOf('_', this.#at);
-    const digits = end < 0 ? 'none' : this.#symbol.slice(this.#at, end);
-    if (!/^[0-9a-f]*$/.test(digits)) throw UNREADABLE;
-    this.#at = end + 1;
-    return digits;
-  }
-
-  /** `[u] <length> [_] <text>` */
-  #identifier(): string {
-    const encoded = this.#take('u');
-    const digits = this.#at;
-    let length = 0;
-    for (let code; (code = this.#symbol.charCodeAt(this.#at)) >= 0x30 && code <= 0x39; this.#at++) {
-      length = length * 10 + code - 0x30;
-      if (length > MAX_SYMBOL) throw UNREADABLE;
-      if (this.#symbol[digits] === '0') {
-        this.#at++;
-        break; // no number has a leading zero: this one is 0
-      }
-    }
-    if (this.#at === digits) throw UNREADABLE;
-    this.#take('_');
-    const start = this.#at;
-    this.#at += length;
-    if (this.#at > this.#symbol.length) throw UNREADABLE;
-    const text = this.#symbol.slice(start, this.#at);
-    return encoded ? punycode(text) : text;
-  }
-}
-
-function base62Digit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  if (code >= 0x61 && code <= 0x7a) return code - 0x61 + 10;
-  if (code >= 0x41 && code <= 0x5a) return code - 0x41 + 36;
-  return Number.NaN;
 }
 
 /** A number written in hexadecimal, in decimal if it has no more than 64 bits. */

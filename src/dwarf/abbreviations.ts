@@ -7,15 +7,20 @@
  *
  * Most entries are only stepped over, so each declaration is compiled for the unit's encoding into
  *
- *     size, or skips     bytes of all values when that is fixed; else the steps
- *     sibling            where the offset of the next sibling is, when there is one
- *     reads              for entries that are read: wanted attributes, and the steps between them
+ *     size       bytes of all values, when that is fixed
+ *     sibling    where the offset of the next sibling is, when there is one
+ *
+ * and when such an entry is met, into
+ *
+ *     skips      the steps over its values, when `size` is not fixed
+ *     reads      for entries that are read: wanted attributes, and the steps between them
  *
  * so that an entry costs time proportional to its bytes, whatever a table declares.
  */
-import type { Cursor } from '../bytes/cursor.ts';
+import { Cursor } from '../bytes/cursor.ts';
 import * as dw from './constants.ts';
-import { type Encoding, SIZE_UNKNOWN, formSize } from './forms.ts';
+import { FormatError } from '../errors.ts';
+import { type Encoding, SIZE_UNKNOWN, formSize, skipLeb } from './forms.ts';
 import type { DebugSection } from './section.ts';
 
 /** The largest tables are those of link-time optimised browsers: 20,000 declarations in some 500 KB. */
@@ -58,55 +63,166 @@ export const READ_SKIP = -1;
 /** In `reads`: a value of some form (the second number) that is not wanted. */
 export const READ_SKIP_FORM = -2;
 
-export interface Abbreviation {
+/** Forms up to this are looked up in a table. */
+const MAX_TABLE_FORM = dw.DW_FORM_addrx4;
+
+export class Abbreviation {
   readonly tag: number;
   readonly children: boolean;
   /** Bytes of all values, or -1 when that depends on the values. */
   readonly size: number;
-  /** When `size` is -1: numbers >= 0 are bytes to step over, others SIZE_ constants. */
-  readonly skips: Int32Array;
-  /** Triples (slot or READ_ constant, form, bytes or index into `constants`). */
-  readonly reads: Int32Array;
-  /** Values of DW_FORM_implicit_const in `reads`, cut to what fits a number. */
-  readonly constants: readonly number[];
   /** Bytes from the end of the code to DW_AT_sibling when that is fixed and the form is DW_FORM_ref4; else -1. */
   readonly siblingAt: number;
   readonly hasSibling: boolean;
   /** Has DW_AT_low_pc or DW_AT_ranges: the entry may own code. */
   readonly hasCode: boolean;
-  /** The first form resym does not know, 0 when all are known. Such entries cannot be stepped over. */
+  /** A form resym does not know, 0 when all are known. Such entries cannot be stepped over. */
   readonly unknownForm: number;
+  readonly #table: AbbreviationTable;
+  readonly #at: number;
+  #steps: Steps | undefined;
+
+  constructor(table: AbbreviationTable, at: number, tag: number, children: boolean, shape: Shape) {
+    this.tag = tag;
+    this.children = children;
+    this.size = shape.size;
+    this.siblingAt = shape.siblingAt;
+    this.hasSibling = shape.hasSibling;
+    this.hasCode = shape.hasCode;
+    this.unknownForm = shape.unknownForm;
+    this.#table = table;
+    this.#at = at;
+  }
+
+  get steps(): Steps {
+    this.#steps ??= compile(this.#table.attributesAt(this.#at), this.#table.encoding);
+    return this.#steps;
+  }
+}
+
+/** How to get over an entry's values, or through them. */
+interface Steps {
+  /** Numbers >= 0 are bytes to step over, others SIZE_ constants. */
+  readonly skips: Int32Array;
+  /** Triples (slot or READ_ constant, form, formSize of it; bytes of a step; index into `constants`). */
+  readonly reads: Int32Array;
+  /** Values of DW_FORM_implicit_const in `reads`. */
+  readonly constants: readonly number[];
+}
+
+/** Filled for one declaration after the other. */
+class Shape {
+  size = 0;
+  siblingAt = -1;
+  hasSibling = false;
+  hasCode = false;
+  unknownForm = 0;
 }
 
 /** The declarations of one table by code. */
 export class AbbreviationTable {
+  readonly encoding: Encoding;
   /** By code, for codes below its length. */
   readonly dense: (Abbreviation | undefined)[] = [];
   readonly #sparse = new Map<number, Abbreviation>();
   /** True when some subprogram may own code. */
   readonly hasCode: boolean;
+  /** True when some entries say where their next sibling is. */
+  readonly hasSiblings: boolean;
+  readonly #bytes: Uint8Array;
+  readonly #section: string;
+  readonly #offset: number;
 
   /** Throws FormatError for a damaged table. */
   constructor(section: DebugSection, offset: number, encoding: Encoding) {
-    const cursor = section.cursor(offset, MAX_TABLE_BYTES);
+    this.encoding = encoding;
+    const bytes = section.upTo(offset, MAX_TABLE_BYTES);
+    this.#bytes = bytes;
+    this.#section = section.name;
+    this.#offset = offset;
+    const sizes = new Int8Array(MAX_TABLE_FORM + 1);
+    for (let form = 0; form <= MAX_TABLE_FORM; form++) sizes[form] = formSize(form, encoding);
+    const shape = new Shape();
     let hasCode = false;
-    for (;;) {
-      const code = cursor.uleb();
-      if (code === 0) break;
-      const abbreviation = compile(cursor, encoding);
-      if (code < MAX_DENSE_CODE && code <= this.dense.length * 2 + 64) {
-        while (this.dense.length <= code) this.dense.push(undefined);
-        this.dense[code] ??= abbreviation;
-      } else if (!this.#sparse.has(code)) this.#sparse.set(code, abbreviation);
-      if (abbreviation.tag === dw.DW_TAG_subprogram && abbreviation.hasCode) hasCode = true;
+    let hasSiblings = false;
+    let p = 0;
+    const end = bytes.length;
+    while (p < end) {
+      let code = bytes[p++];
+      if (code >= 0x80) [code, p] = longLeb(bytes, p - 1);
+      if (code === 0) {
+        this.hasCode = hasCode;
+        this.hasSiblings = hasSiblings;
+        return;
+      }
+      let tag = bytes[p++];
+      if (tag >= 0x80) [tag, p] = longLeb(bytes, p - 1);
+      const children = bytes[p++] !== 0;
+      const at = p;
+      shape.size = 0;
+      shape.siblingAt = -1;
+      shape.hasSibling = false;
+      shape.hasCode = false;
+      shape.unknownForm = 0;
+      for (;;) {
+        let attribute = bytes[p++];
+        if (attribute >= 0x80) [attribute, p] = longLeb(bytes, p - 1);
+        let form = bytes[p++];
+        if (form >= 0x80) [form, p] = longLeb(bytes, p - 1);
+        if (form === 0 && attribute === 0) break;
+        if (form === dw.DW_FORM_implicit_const) while (bytes[p++] >= 0x80);
+        if (!(p < end)) throw new FormatError(section.name, offset + end, `abbreviation table without end in ${end} bytes`);
+        const size = form <= MAX_TABLE_FORM ? sizes[form] : formSize(form, encoding);
+        if (size === SIZE_UNKNOWN) shape.unknownForm = form || -1;
+        switch (attribute) {
+          case dw.DW_AT_sibling:
+            if (!shape.hasSibling && form === dw.DW_FORM_ref4 && shape.size >= 0) shape.siblingAt = shape.size;
+            shape.hasSibling = hasSiblings = true;
+            break;
+          case dw.DW_AT_low_pc:
+          case dw.DW_AT_ranges:
+            shape.hasCode = true;
+        }
+        if (size < 0) shape.size = -1;
+        else if (shape.size >= 0) shape.size += size;
+      }
+      if (tag === dw.DW_TAG_subprogram && shape.hasCode) hasCode = true;
+      this.#add(code, new Abbreviation(this, at, tag, children, shape));
     }
-    this.hasCode = hasCode;
+    throw new FormatError(section.name, offset + end, `abbreviation table without end in ${end} bytes`);
+  }
+
+  #add(code: number, abbreviation: Abbreviation): void {
+    const { dense } = this;
+    if (code < MAX_DENSE_CODE && code <= dense.length * 2 + 64) {
+      while (dense.length <= code) dense.push(undefined);
+      dense[code] ??= abbreviation;
+    } else if (!this.#sparse.has(code)) this.#sparse.set(code, abbreviation);
   }
 
   /** undefined when the table has no such code. */
   get(code: number): Abbreviation | undefined {
     return this.dense[code] ?? this.#sparse.get(code);
   }
+
+  /** A cursor at the attributes of a declaration. */
+  attributesAt(at: number): Cursor {
+    return new Cursor(this.#bytes, true, this.#section, this.#offset).seek(at);
+  }
+}
+
+/** A LEB128 of more than one byte, and the position after it. A value beyond 2^53 is rounded: it is no code, tag or form. */
+function longLeb(bytes: Uint8Array, at: number): [number, number] {
+  let p = at;
+  let value = 0;
+  let scale = 1;
+  let byte: number;
+  do {
+    byte = bytes[p++];
+    value += (byte & 0x7f) * scale;
+    scale *= 128;
+  } while (byte >= 0x80);
+  return [value, p];
 }
 
 /** A declaration that is read once, attribute by attribute. */
@@ -145,50 +261,32 @@ export function findDeclaration(
   }
 }
 
-function compile(cursor: Cursor, encoding: Encoding): Abbreviation {
-  const tag = cursor.uleb();
-  const children = cursor.u8() !== 0;
+function compile(cursor: Cursor, encoding: Encoding): Steps {
   const skips: number[] = [];
   const reads: number[] = [];
   const constants: number[] = [];
   let wanted = 0;
-  let size = 0;
-  let siblingAt = -1;
-  let unknownForm = 0;
   for (;;) {
     const attribute = cursor.uleb();
     const form = cursor.uleb();
     if (attribute === 0 && form === 0) break;
-    const constant = form === dw.DW_FORM_implicit_const ? cursor.sleb() : 0;
-    const bytes = formSize(form, encoding);
-    if (bytes === SIZE_UNKNOWN) unknownForm ||= form || -1;
     const slot = WANTED.get(attribute);
+    const isWanted = slot !== undefined && (wanted & (1 << slot)) === 0;
+    const bytes = formSize(form, encoding);
+    if (form === dw.DW_FORM_implicit_const) {
+      if (isWanted) reads.push(slot, form, constants.push(cursor.sleb()) - 1);
+      else skipLeb(cursor);
+    }
     // The first of equals counts: a table may not make one byte of an entry cost a thousand values.
-    if (slot !== undefined && (wanted & (1 << slot)) === 0) {
-      wanted |= 1 << slot;
-      if (slot === SLOT_SIBLING && form === dw.DW_FORM_ref4 && size >= 0) siblingAt = size;
-      if (form === dw.DW_FORM_implicit_const) reads.push(slot, form, constants.push(constant) - 1);
-      else reads.push(slot, form, 0);
-    } else if (bytes > 0 && reads.at(-3) === READ_SKIP) reads[reads.length - 1] += bytes;
+    else if (isWanted) reads.push(slot, form, bytes);
+    else if (bytes > 0 && reads.at(-3) === READ_SKIP) reads[reads.length - 1] += bytes;
     else if (bytes > 0) reads.push(READ_SKIP, 0, bytes);
-    else if (bytes < 0) reads.push(READ_SKIP_FORM, form, 0);
-    if (bytes < 0) size = -1;
-    else if (size >= 0) size += bytes;
+    else if (bytes < 0) reads.push(READ_SKIP_FORM, form, bytes);
+    if (isWanted) wanted |= 1 << slot;
     const last = skips.at(-1);
     if (bytes < 0) skips.push(bytes);
     else if (last !== undefined && last >= 0) skips[skips.length - 1] += bytes;
     else if (bytes > 0) skips.push(bytes);
   }
-  return {
-    tag,
-    children,
-    size,
-    skips: Int32Array.from(skips),
-    reads: Int32Array.from(reads),
-    constants,
-    siblingAt,
-    hasSibling: (wanted & (1 << SLOT_SIBLING)) !== 0,
-    hasCode: (wanted & ((1 << SLOT_LOW_PC) | (1 << SLOT_RANGES))) !== 0,
-    unknownForm,
-  };
+  return { skips: Int32Array.from(skips), reads: Int32Array.from(reads), constants };
 }

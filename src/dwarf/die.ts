@@ -48,29 +48,40 @@ export class Die {
 
 /** Reads the entry whose values begin at `at` and returns the position after it. Throws FormatError, UnsupportedError. */
 export function readDie(unit: UnitBytes, abbreviation: Abbreviation, at: number, die: Die): number {
-  const { cursor } = unit;
-  const { reads, constants } = abbreviation;
+  const { bytes, view, cursor } = unit;
+  const { littleEndian } = cursor;
+  const { reads, constants } = abbreviation.steps;
   const { form: forms, value: values } = die;
+  const end = bytes.length;
   if (abbreviation.unknownForm !== 0) throw unknownForm(abbreviation.unknownForm, cursor.section, cursor.base + at);
-  forms.fill(0);
-  cursor.offset = at;
+  for (let slot = 0; slot < SLOTS; slot++) forms[slot] = 0;
+  let p = at;
   for (let i = 0; i < reads.length; i += 3) {
     const slot = reads[i];
     let form = reads[i + 1];
+    const size = reads[i + 2];
     if (slot === READ_SKIP) {
-      cursor.skip(reads[i + 2]);
-    } else if (slot === READ_SKIP_FORM) {
-      skipForm(cursor, form, unit.encoding);
-    } else {
-      if (form === dw.DW_FORM_implicit_const) values[slot] = constants[reads[i + 2]];
+      p += size;
+      continue;
+    }
+    if (form === dw.DW_FORM_implicit_const) values[slot] = constants[size];
+    else if (slot >= 0 && p + size <= end && size === 4 && form !== dw.DW_FORM_addr) {
+      values[slot] = view.getUint32(p, littleEndian);
+      p += 4;
+    } else if (slot >= 0 && p < end && size === 1 && form !== dw.DW_FORM_addr) values[slot] = bytes[p++];
+    else {
+      cursor.seek(Math.min(p, end));
+      if (slot === READ_SKIP_FORM) skipForm(cursor, form, unit.encoding);
       else {
         if (form === dw.DW_FORM_indirect) form = directForm(cursor);
         values[slot] = readValue(cursor, form, unit.encoding, unit.space);
       }
-      forms[slot] = form;
+      p = cursor.offset;
     }
+    if (slot >= 0) forms[slot] = form;
   }
-  return cursor.offset;
+  if (p > end) throw pastEnd(cursor, at);
+  return p;
 }
 
 /** One value, as `Die.value` describes it. */
@@ -157,7 +168,7 @@ export function skipValues(unit: UnitBytes, abbreviation: Abbreviation, at: numb
   const { bytes, view, cursor } = unit;
   const { littleEndian } = cursor;
   const end = bytes.length;
-  const { skips } = abbreviation;
+  const { skips } = abbreviation.steps;
   if (abbreviation.unknownForm !== 0) throw unknownForm(abbreviation.unknownForm, cursor.section, cursor.base + at);
   let p = at;
   for (let i = 0; i < skips.length; i++) {

@@ -19,7 +19,7 @@ import type { AddressSpace } from '../object/elf-address.ts';
 import type { CodeRanges } from './code-ranges.ts';
 import * as dw from './constants.ts';
 import { readAddress } from './die.ts';
-import { type FileEntry, type LineHeader, inlineString, restOfFile } from './line-header.ts';
+import { type LineHeader, inlineString, restOfFile } from './line-header.ts';
 
 /** Columns are kept in 16 bits; what lies beyond (generated code in one line) is unknown. */
 const MAX_COLUMN = 0xffff;
@@ -77,11 +77,6 @@ class RowBuilder {
   sequenceEnds: number[] = [];
   firstRows: number[] = [];
   lastRows: number[] = [];
-  /** First row of the sequence under way. */
-  first = 0;
-  start = -1;
-  sorted = true;
-  reachesBack = false;
 
   clear(): void {
     this.length = 0;
@@ -89,59 +84,18 @@ class RowBuilder {
     this.sequenceEnds = [];
     this.firstRows = [];
     this.lastRows = [];
-    this.first = 0;
-    this.start = -1;
-    this.sorted = true;
-    this.reachesBack = false;
   }
 
-  add(address: number, file: number, line: number, column: number): void {
-    let i = this.length;
-    if (i === this.first) this.start = address;
-    else {
-      const offset = address - this.start;
-      const last = this.offsets[i - 1];
-      if (offset === last) i--;
-      else if (offset < last) this.sorted = false;
-      if (offset < 0) this.reachesBack = true;
-      if (
-        i > this.first &&
-        this.files[i - 1] === file &&
-        this.lines[i - 1] === line &&
-        this.columns[i - 1] === column
-      ) {
-        this.length = i;
-        return;
-      }
-    }
-    if (i === this.offsets.length) this.#grow();
-    this.offsets[i] = address - this.start;
-    this.files[i] = file;
-    this.lines[i] = line;
-    this.columns[i] = column;
-    this.length = i + 1;
-  }
-
-  /** Ends the sequence at `address`; it is dropped when it is not one of code in the file. */
-  endSequence(address: number, code: CodeRanges): void {
-    const { first, start, length } = this;
-    const size = address - start;
-    if (!(length > first && size > 0 && size <= 0xffffffff && code.has(start)) || this.reachesBack) this.length = first;
-    else {
-      if (!this.sorted) this.#sort(first, length);
-      this.sequenceStarts.push(start);
-      this.sequenceEnds.push(address);
-      this.firstRows.push(first);
-      this.lastRows.push(length - 1);
-    }
-    this.first = this.length;
-    this.start = -1;
-    this.sorted = true;
-    this.reachesBack = false;
+  /** Ends a sequence of the rows [first, length). */
+  addSequence(start: number, end: number, first: number, length: number): void {
+    this.sequenceStarts.push(start);
+    this.sequenceEnds.push(end);
+    this.firstRows.push(first);
+    this.lastRows.push(length - 1);
   }
 
   /** Addresses only ever grow in a sequence, says the standard; some assemblers disagree. */
-  #sort(first: number, end: number): void {
+  sort(first: number, end: number): void {
     const order = ascendingOrder(Float64Array.from(this.offsets.subarray(first, end)));
     for (const column of [this.offsets, this.files, this.lines, this.columns]) {
       const old = column.slice(first, end);
@@ -149,7 +103,7 @@ class RowBuilder {
     }
   }
 
-  #grow(): void {
+  grow(): void {
     const length = this.offsets.length * 2;
     const grown = <T extends Uint32Array | Uint16Array>(from: T, to: T): T => {
       to.set(from);
@@ -174,122 +128,142 @@ export function runLineProgram(cursor: Cursor, header: LineHeader, code: CodeRan
     lineSteps[opcode] = header.lineBase + ((opcode - opcodeBase) % header.lineRange);
     operationSteps[opcode] = Math.floor((opcode - opcodeBase) / header.lineRange);
   }
-  const rows = building;
-  rows.clear();
+  building.clear();
+  let { offsets, files, lines, columns } = building;
+  let length = 0;
+  /** First row of the sequence under way, its address, and what is wrong with it. */
+  let first = 0;
+  let start = 0;
+  let sorted = true;
+  let dead = false;
+  // The state machine; everything in locals, without closures: this loop is most of what a first lookup costs.
   let address = 0;
   let operation = 0;
   let file = 1;
   let line = 1;
   let column = 0;
-  /** False after an address that is none: what follows, up to the end of the sequence, is of code left out. */
-  let alive = true;
   let p = header.programStart;
-
-  const advance = (operations: number): void => {
-    if (maxOperations === 1) address += operations * minInstructionLength;
-    else {
-      const sum = operation + operations;
-      address += minInstructionLength * Math.floor(sum / maxOperations);
-      operation = sum % maxOperations;
-    }
-  };
-  const uleb = (): number => {
-    let byte = bytes[p++];
-    if (byte < 0x80) return byte;
-    let result = byte & 0x7f;
-    let scale = 0x80;
-    do {
-      byte = bytes[p++];
-      result += (byte & 0x7f) * scale;
-      scale *= 0x80;
-    } while (byte >= 0x80);
-    return result;
-  };
-
   while (p < end) {
     const opcode = bytes[p++];
+    let operations: number;
     if (opcode >= opcodeBase) {
-      if (maxOperations === 1) address += operationSteps[opcode] * minInstructionLength;
-      else advance(operationSteps[opcode]);
+      operations = operationSteps[opcode];
       line += lineSteps[opcode];
-      if (alive) rows.add(address, file, line, column);
-      continue;
-    }
-    switch (opcode) {
-      case 0: {
-        const length = uleb();
-        const next = p + length;
-        if (!(next <= end)) throw new FormatError(cursor.section, cursor.base + p, `extended opcode of ${length} bytes`);
-        if (length === 0) break; // padding
-        const extended = bytes[p++];
-        if (extended === dw.DW_LNE_end_sequence) {
-          rows.endSequence(address, code);
-          address = 0;
-          operation = 0;
-          file = 1;
-          line = 1;
-          column = 0;
-          alive = true;
-        } else if (extended === dw.DW_LNE_set_address) {
-          const size = length - 1;
-          if (size !== 8 && size !== 4 && size !== 2 && size !== 1) {
-            throw new FormatError(cursor.section, cursor.base + p, `address of ${size} bytes`);
+    } else {
+      operations = 0;
+      switch (opcode) {
+        case dw.DW_LNS_copy:
+          break;
+        case dw.DW_LNS_set_column:
+        case dw.DW_LNS_set_file:
+        case dw.DW_LNS_advance_pc: {
+          let byte = bytes[p++];
+          let value = byte & 0x7f;
+          for (let scale = 0x80; byte >= 0x80; scale *= 0x80) {
+            byte = bytes[p++];
+            value += (byte & 0x7f) * scale;
           }
-          cursor.offset = p;
-          address = readAddress(cursor, size, space);
+          if (opcode === dw.DW_LNS_set_column) column = value > MAX_COLUMN ? 0 : value;
+          else if (opcode === dw.DW_LNS_set_file) file = value;
+          else if (maxOperations === 1) address += value * minInstructionLength;
+          else {
+            address += minInstructionLength * Math.floor((operation + value) / maxOperations);
+            operation = (operation + value) % maxOperations;
+          }
+          continue;
+        }
+        case dw.DW_LNS_advance_line: {
+          let byte = bytes[p++];
+          let value = byte & 0x7f;
+          let bits = 7;
+          for (; byte >= 0x80; bits += 7) {
+            byte = bytes[p++];
+            if (bits < 32) value |= (byte & 0x7f) << bits;
+          }
+          line += bits < 32 ? (value << (32 - bits)) >> (32 - bits) : value;
+          continue;
+        }
+        case dw.DW_LNS_const_add_pc:
+          if (maxOperations === 1) address += operationSteps[255] * minInstructionLength;
+          else {
+            address += minInstructionLength * Math.floor((operation + operationSteps[255]) / maxOperations);
+            operation = (operation + operationSteps[255]) % maxOperations;
+          }
+          continue;
+        case dw.DW_LNS_fixed_advance_pc:
+          address += cursor.seek(Math.min(p, end)).u16();
           operation = 0;
-          if (address < 0) alive = false;
-        } else if (extended === dw.DW_LNE_define_file) {
-          cursor.offset = p;
-          const path = inlineString(cursor);
-          if (path !== null) defineFile(header, restOfFile(cursor, path));
+          p += 2;
+          continue;
+        case 0: {
+          cursor.seek(Math.min(p, end));
+          const size = cursor.uleb();
+          p = cursor.offset + size;
+          if (p > end) throw cursor.error(`extended opcode of ${size} bytes`);
+          const extended = size === 0 ? 0 : cursor.u8();
+          if (extended === dw.DW_LNE_end_sequence) {
+            const bytesOfCode = address - start;
+            const alive = !dead && bytesOfCode > 0 && bytesOfCode <= 0xffffffff && code.has(start);
+            if (length > first && alive) {
+              if (!sorted) building.sort(first, length);
+              building.addSequence(start, address, first, length);
+              first = length;
+            } else length = first;
+            sorted = true;
+            dead = false;
+            address = 0;
+            operation = 0;
+            file = 1;
+            line = 1;
+            column = 0;
+          } else if (extended === dw.DW_LNE_set_address) {
+            if (size !== 9 && size !== 5 && size !== 3 && size !== 2) throw cursor.error(`address of ${size - 1} bytes`);
+            address = readAddress(cursor, size - 1, space);
+            operation = 0;
+            if (address < 0) dead = true; // of code left out, up to the end of the sequence
+          } else if (extended === dw.DW_LNE_define_file) {
+            const path = inlineString(cursor);
+            if (path !== null && header.version < 5) header.files.push(restOfFile(cursor, path));
+          }
+          continue;
         }
-        p = next;
-        break;
+        default:
+          for (let n = opcodeLengths[opcode]; n > 0; n--) while (bytes[p++] >= 0x80);
+          continue;
       }
-      case dw.DW_LNS_copy:
-        if (alive) rows.add(address, file, line, column);
-        break;
-      case dw.DW_LNS_advance_pc:
-        advance(uleb());
-        break;
-      case dw.DW_LNS_advance_line: {
-        let byte = bytes[p++];
-        let value = byte & 0x7f;
-        let bits = 7;
-        for (; byte >= 0x80; bits += 7) {
-          byte = bytes[p++];
-          if (bits < 32) value |= (byte & 0x7f) << bits;
-        }
-        line += bits < 32 ? (value << (32 - bits)) >> (32 - bits) : value;
-        break;
-      }
-      case dw.DW_LNS_set_file:
-        file = uleb();
-        break;
-      case dw.DW_LNS_set_column:
-        column = uleb();
-        if (column > MAX_COLUMN) column = 0;
-        break;
-      case dw.DW_LNS_const_add_pc:
-        advance(operationSteps[255]);
-        break;
-      case dw.DW_LNS_fixed_advance_pc:
-        cursor.offset = Math.min(p, end);
-        address += cursor.u16();
-        operation = 0;
-        p += 2;
-        break;
-      default:
-        for (let n = opcodeLengths[opcode]; n > 0; n--) {
-          while (bytes[p++] >= 0x80);
-        }
     }
+    if (maxOperations === 1) address += operations * minInstructionLength;
+    else {
+      address += minInstructionLength * Math.floor((operation + operations) / maxOperations);
+      operation = (operation + operations) % maxOperations;
+    }
+    // A row.
+    let i = length;
+    if (i === first) start = address;
+    else {
+      const offset = address - start;
+      const last = offsets[i - 1];
+      if (offset === last) i--;
+      else if (offset < last) {
+        sorted = false;
+        if (offset < 0) dead = true;
+      }
+      if (i > first && lines[i - 1] === line && files[i - 1] === file && columns[i - 1] === column) {
+        length = i;
+        continue;
+      }
+    }
+    if (i === offsets.length) {
+      building.grow();
+      ({ offsets, files, lines, columns } = building);
+    }
+    offsets[i] = address - start;
+    files[i] = file;
+    lines[i] = line;
+    columns[i] = column;
+    length = i + 1;
   }
   if (p > end) throw new FormatError(cursor.section, cursor.base + end, 'line program ends inside an instruction');
-  return new LineRows(rows);
-}
-
-function defineFile(header: LineHeader, file: FileEntry): void {
-  if (header.version < 5) header.files.push(file);
+  building.length = first;
+  return new LineRows(building);
 }

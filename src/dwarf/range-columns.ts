@@ -84,8 +84,8 @@ export class Segments {
     return found >= 0 && address < this.ends[found] ? found : -1;
   }
 
-  /** Where ranges overlap, the one added last counts. */
-  static of({ length, starts, ends, owners }: RangeColumns): Segments {
+  /** Where ranges overlap, the one added last counts; with `firstWins` the one added first. */
+  static of({ length, starts, ends, owners }: RangeColumns, firstWins = false): Segments {
     if (length === 0) return Segments.NONE;
     let sorted = true;
     for (let i = 1; i < length && sorted; i++) sorted = starts[i] >= ends[i - 1];
@@ -93,7 +93,7 @@ export class Segments {
     const order = ascendingOrder(starts.subarray(0, length));
     let disjoint = true;
     for (let i = 1; i < length && disjoint; i++) disjoint = starts[order[i]] >= ends[order[i - 1]];
-    return disjoint ? inOrder(starts, ends, owners, order) : sweep(starts, ends, owners, order);
+    return disjoint ? inOrder(starts, ends, owners, order) : sweep(starts, ends, owners, order, firstWins);
   }
 }
 
@@ -109,8 +109,17 @@ function inOrder(starts: Float64Array, ends: Float64Array, owners: Uint32Array, 
   return result;
 }
 
-/** From left to right, with a heap of the ranges begun, the last added on top. At most twice as many segments as ranges. */
-function sweep(starts: Float64Array, ends: Float64Array, owners: Uint32Array, order: Uint32Array): Segments {
+/** From left to right, with a heap of the ranges begun, the one that counts on top. At most twice as many segments as ranges. */
+function sweep(
+  starts: Float64Array,
+  ends: Float64Array,
+  owners: Uint32Array,
+  order: Uint32Array,
+  firstWins: boolean,
+): Segments {
+  // The heap holds numbers of ranges, mirrored when the smallest is to come up.
+  const mirror = firstWins ? order.length - 1 : 0;
+  const flip = firstWins ? -1 : 1;
   const outStarts = new Float64Array(2 * order.length);
   const outEnds = new Float64Array(2 * order.length);
   const outOwners = new Uint32Array(2 * order.length);
@@ -120,13 +129,15 @@ function sweep(starts: Float64Array, ends: Float64Array, owners: Uint32Array, or
   let next = 0;
   let position = 0;
   for (;;) {
-    while (size > 0 && ends[heap[0]] <= position) size = pop(heap, size);
+    while (size > 0 && ends[mirror + flip * heap[0]] <= position) size = pop(heap, size);
     if (size === 0) {
       if (next === order.length) break;
       position = starts[order[next]];
     }
-    while (next < order.length && starts[order[next]] <= position) size = push(heap, size, order[next++]);
-    const top = heap[0];
+    while (next < order.length && starts[order[next]] <= position) {
+      size = push(heap, size, mirror + flip * order[next++]);
+    }
+    const top = mirror + flip * heap[0];
     if (ends[top] <= position) continue;
     let stop = ends[top];
     if (next < order.length && starts[order[next]] < stop) stop = starts[order[next]];

@@ -40,7 +40,7 @@ export function readRangeList(unit: Unit, section: DebugSection, offset: number,
 function inWindows(section: DebugSection, offset: number, out: RangeColumns, read: (cursor: Cursor) => boolean): void {
   const before = out.length;
   for (let length = FIRST_WINDOW; ; length *= 16) {
-    if (read(section.cursor(offset, length))) return;
+    if (read(section.shared(offset, length))) return;
     out.length = before;
   }
 }

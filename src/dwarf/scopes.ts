@@ -6,7 +6,7 @@ import { lastAtOrBelow } from '../bytes/search.ts';
 import { LimitError } from '../errors.ts';
 import { SLOT_ABSTRACT_ORIGIN, SLOT_NAME, SLOT_SPECIFICATION } from './abbreviations.ts';
 import * as dw from './constants.ts';
-import { Die, pastEnd, readDie, skipValues } from './die.ts';
+import { Die, pastEnd, readDie, siblingOf, skipValues } from './die.ts';
 import type { Unit } from './unit.ts';
 
 /** Entries nested deeper than this are damage. */
@@ -52,6 +52,7 @@ const known = new WeakMap<Unit, Scopes>();
 
 /** Names of the scopes around the entry at `at`, outermost first. */
 export function scopesOf(unit: Unit, at: number): string[] {
+  if (unit.abbreviations.hasSiblings) return scopesOnTheWay(unit, at).map((scope) => nameOf(unit, scope));
   let scopes = known.get(unit);
   if (scopes === undefined) known.set(unit, (scopes = readScopes(unit)));
   let scope = lastAtOrBelow(scopes.starts, at - 1);
@@ -77,6 +78,44 @@ function isScope(tag: number): boolean {
     default:
       return false;
   }
+}
+
+/** Positions of the scopes around `target`: with siblings the walk goes straight there, and nothing is worth keeping. */
+function scopesOnTheWay(unit: Unit, target: number): number[] {
+  const { bytes, abbreviations, header } = unit;
+  const around: number[] = [];
+  const scopes: number[] = [];
+  for (let p = header.headerSize; p < target;) {
+    const at = p;
+    if (bytes[p] === 0) {
+      p++;
+      const parent = around.pop();
+      if (parent !== undefined && scopes.at(-1) === parent) scopes.pop();
+      continue;
+    }
+    unit.cursor.offset = p;
+    const code = unit.cursor.uleb();
+    p = unit.cursor.offset;
+    const abbreviation = abbreviations.get(code);
+    if (abbreviation === undefined) throw unit.noAbbreviation(at, code);
+    if (abbreviation.hasSibling) {
+      const sibling = siblingOf(unit, abbreviation, p, die);
+      if (sibling !== 0 && sibling <= target) {
+        p = sibling;
+        continue;
+      }
+    }
+    p = abbreviation.size >= 0 ? p + abbreviation.size : skipValues(unit, abbreviation, p);
+    if (p > bytes.length) throw pastEnd(unit.cursor, at);
+    if (!abbreviation.children) continue;
+    if (around.push(at) > MAX_DEPTH) throw tooDeep(unit);
+    if (isScope(abbreviation.tag) && scopes.length < MAX_SCOPES) scopes.push(at);
+  }
+  return scopes;
+}
+
+function tooDeep(unit: Unit): LimitError {
+  return new LimitError(`${unit.file.info.name}: entries nested deeper than ${MAX_DEPTH}`);
 }
 
 function readScopes(unit: Unit): Scopes {
@@ -114,7 +153,7 @@ function readScopes(unit: Unit): Scopes {
       ends.push(end);
       scope = starts.push(at) - 1;
     }
-    if (++depth > MAX_DEPTH) throw new LimitError(`${unit.file.info.name}: entries nested deeper than ${MAX_DEPTH}`);
+    if (++depth > MAX_DEPTH) throw tooDeep(unit);
     around[depth] = scope;
   }
   return { starts: Uint32Array.from(starts), ends: Uint32Array.from(ends), parents: Int32Array.from(parents) };

@@ -25,6 +25,7 @@ export class DebugSection {
   readonly #pages = new Map<number, Uint8Array>();
   #whole: Uint8Array | undefined;
   #words: DataView | undefined;
+  #shared: Cursor | undefined;
 
   constructor(object: ObjectFile, section: Section) {
     this.name = section.name;
@@ -71,6 +72,16 @@ export class DebugSection {
   /** A cursor over `[offset, offset + length)`, cut at the section's end; its errors give offsets in the section. */
   cursor(offset: number, length = this.size - offset): Cursor {
     return new Cursor(this.upTo(offset, length), this.littleEndian, this.name, offset);
+  }
+
+  /**
+   * A cursor at `offset` over at least `length` bytes or up to the section's end. Where the section is in memory it is one and the
+   * same each time and sees all of it: good until the next call.
+   */
+  shared(offset: number, length: number): Cursor {
+    if (this.#paged) return this.cursor(offset, length);
+    this.#shared ??= new Cursor(this.whole(), this.littleEndian, this.name);
+    return this.#shared.seek(offset);
   }
 
   u32(offset: number): number {

@@ -80,38 +80,47 @@ export class DwarfSymbols {
     return this.#heldBytes;
   }
 
-  /** The first answer of the units that claim the address. */
+  /** The answer of the first unit that claims the address and has one. */
   #ask<T>(address: number, question: (unit: UnitSymbols) => T | null): T | null {
-    for (const index of this.#unitsAt(address)) {
-      const unit = this.#unit(index);
-      if (unit === null) continue;
-      const before = unit.heldBytes;
-      try {
-        const answer = question(unit);
-        if (answer !== null) return answer;
-      } catch (error) {
-        this.#problems.caught(error);
-        this.#units.set(index, null);
-      } finally {
-        this.#heldBytes += unit.heldBytes - before;
-        if (this.#heldBytes > MAX_HELD_BYTES) this.#forgetSome(index);
-      }
+    const first = this.#firstAt(address);
+    if (first < 0) return null;
+    const answer = this.#askUnit(first, question);
+    if (answer !== null) return answer;
+    for (const index of this.#ranges!.othersAt(address)) {
+      const other = this.#askUnit(index, question);
+      if (other !== null) return other;
     }
     return null;
   }
 
-  #unitsAt(address: number): number[] {
-    this.#ranges ??= new UnitRanges(this.#file, this.#code);
-    const found = this.#ranges.at(address);
-    for (const index of found) {
-      if (this.#units.has(index)) continue;
-      try {
-        if (!this.#ranges.confirm(index)) return this.#ranges.at(address);
-      } catch (error) {
-        this.#problems.caught(error);
-      }
+  #askUnit<T>(index: number, question: (unit: UnitSymbols) => T | null): T | null {
+    const unit = this.#unit(index);
+    if (unit === null) return null;
+    const before = unit.heldBytes;
+    try {
+      return question(unit);
+    } catch (error) {
+      this.#problems.caught(error);
+      this.#units.set(index, null);
+      this.#heldBytes -= before;
+      unit.heldBytes = before;
+      return null;
+    } finally {
+      this.#heldBytes += unit.heldBytes - before;
+      if (this.#heldBytes > MAX_HELD_BYTES) this.#forgetSome(index);
     }
-    return found;
+  }
+
+  #firstAt(address: number): number {
+    this.#ranges ??= new UnitRanges(this.#file, this.#code);
+    const first = this.#ranges.at(address);
+    if (first < 0 || this.#units.has(first)) return first;
+    try {
+      return this.#ranges.confirm(first) ? first : this.#ranges.at(address);
+    } catch (error) {
+      this.#problems.caught(error);
+      return first;
+    }
   }
 
   #unit(index: number): UnitSymbols | null {

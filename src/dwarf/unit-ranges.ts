@@ -19,24 +19,26 @@ import * as dw from './constants.ts';
 import { type DebugFile } from './debug-file.ts';
 import { readAddress } from './die.ts';
 import { readFunctions } from './functions.ts';
-import { RangeColumns } from './range-columns.ts';
+import { RangeColumns, Segments } from './range-columns.ts';
 import { DebugSection } from './section.ts';
 import { debugSection } from './unit-headers.ts';
 
-/** Ranges looked at for one address where many overlap. */
-const MAX_STEPS = 256;
+/** Ranges looked at for one address where many overlap: small functions of headers are in every unit that used them. */
+const MAX_STEPS = 64;
 /** Units whose own ranges are compared with .debug_aranges before it is believed. */
 const UNITS_COMPARED = 4;
 
 export class UnitRanges {
   readonly #file: DebugFile;
   readonly #code: CodeRanges;
-  /** Sorted by start, then unit. */
+  /** As they were found; where functions that several units have were merged, they overlap. */
+  #ranges: RangeColumns;
+  /** Numbers of `#ranges` by start, and the highest end up to and with each of them. */
+  #order: Uint32Array = new Uint32Array(0);
   #starts = new Float64Array(0);
-  #ends = new Float64Array(0);
-  #units = new Uint32Array(0);
-  /** The highest end up to and with each range. */
   #reaches = new Float64Array(0);
+  /** The first unit at each address. */
+  #first = Segments.NONE;
   /** By unit: 1 when its ranges are those of .debug_aranges. */
   #fromAranges = new Uint8Array(0);
   #compared = 0;
@@ -44,27 +46,44 @@ export class UnitRanges {
   constructor(file: DebugFile, code: CodeRanges) {
     this.#file = file;
     this.#code = code;
+    this.#ranges = new RangeColumns(code);
     this.#build(true);
   }
 
-  /** Numbers of the units that claim an address, ascending: mostly one or none. */
-  at(address: number): number[] {
-    const found: number[] = [];
-    const last = lastAtOrBelow(this.#starts, address);
-    for (let i = last; i >= 0 && i > last - MAX_STEPS && this.#reaches[i] > address; i--) {
-      if (this.#ends[i] > address && !found.includes(this.#units[i])) found.push(this.#units[i]);
-    }
-    return found.length > 1 ? found.sort((a, b) => a - b) : found;
+  /** Number of the first unit that claims an address, or -1. */
+  at(address: number): number {
+    const found = this.#first.find(address);
+    return found < 0 ? -1 : this.#first.owners[found];
   }
 
-  /** Compares what .debug_aranges says of a unit with its own ranges, for the first units. False when it is no more believed. */
+  /** Numbers of other units that claim it, at most `MAX_STEPS`. */
+  othersAt(address: number): number[] {
+    const first = this.at(address);
+    const { ends, owners } = this.#ranges;
+    const found = new Set<number>();
+    const last = lastAtOrBelow(this.#starts, address);
+    for (let i = last; i >= 0 && i > last - MAX_STEPS && this.#reaches[i] > address; i--) {
+      const range = this.#order[i];
+      if (ends[range] > address && owners[range] !== first) found.add(owners[range]);
+    }
+    return [...found].sort((a, b) => a - b);
+  }
+
+  /**
+   * Compares what .debug_aranges says of a unit with the unit's own ranges, for the first units that are asked about. False when
+   * they differ: from then on only the units are believed.
+   */
   confirm(index: number): boolean {
     if (this.#fromAranges[index] !== 1 || this.#compared === UNITS_COMPARED) return true;
     this.#compared++;
     const own = new RangeColumns(this.#code);
     this.#file.unit(index).addRootCode(own);
+    const { length, starts, ends, owners } = this.#ranges;
+    const stated = new RangeColumns(this.#code);
+    for (let i = 0; i < length; i++) if (owners[i] === index) stated.add(starts[i], ends[i]);
+    const segments = Segments.of(stated);
     for (let i = 0; i < own.length; i++) {
-      if (!this.at(own.starts[i]).includes(index) || !this.at(own.ends[i] - 1).includes(index)) {
+      if (segments.find(own.starts[i]) < 0 || segments.find(own.ends[i] - 1) < 0) {
         this.#file.problems.add(`.debug_aranges does not cover unit ${index} of ${this.#file.info.name}: not used`);
         this.#build(false);
         return false;
@@ -74,20 +93,33 @@ export class UnitRanges {
   }
 
   #build(useAranges: boolean): void {
-    const ranges = new RangeColumns(this.#code);
     this.#fromAranges = new Uint8Array(this.#file.units.length);
+    let ranges = new RangeColumns(this.#code);
     if (useAranges) this.#addAranges(ranges);
     this.#addUnits(ranges);
-    const order = ascendingOrder(ranges.starts.subarray(0, ranges.length));
-    this.#starts = reordered(ranges.starts, order);
-    this.#ends = reordered(ranges.ends, order);
-    this.#units = reordered(ranges.owners, order);
-    this.#reaches = new Float64Array(order.length);
+    ranges = this.#byUnit(ranges);
+    const { length } = ranges;
+    this.#ranges = ranges;
+    this.#order = ascendingOrder(ranges.starts.subarray(0, length));
+    this.#starts = reordered(ranges.starts, this.#order);
+    this.#reaches = new Float64Array(length);
     let reach = 0;
-    for (let i = 0; i < order.length; i++) {
-      reach = Math.max(reach, this.#ends[i]);
+    for (let i = 0; i < length; i++) {
+      reach = Math.max(reach, ranges.ends[this.#order[i]]);
       this.#reaches[i] = reach;
     }
+    this.#first = Segments.of(ranges, true);
+  }
+
+  #byUnit(ranges: RangeColumns): RangeColumns {
+    const { length, starts, ends, owners } = ranges;
+    const order = ascendingOrder(Float64Array.from(owners.subarray(0, length)));
+    const sorted = new RangeColumns(this.#code);
+    for (const i of order) {
+      sorted.owner = owners[i];
+      sorted.add(starts[i], ends[i]);
+    }
+    return sorted;
   }
 
   #addAranges(ranges: RangeColumns): void {

@@ -173,7 +173,7 @@ export class Unit implements UnitBytes {
     const size = this.encoding.addressSize;
     const table = this.file.section('addr');
     if (addrBase < 0) throw this.error(this.header.headerSize, 'addresses by index in a unit without DW_AT_addr_base');
-    return readAddress(table.cursor(addrBase + index * size, size), size, this.space);
+    return readAddress(table.shared(addrBase + index * size, size), size, this.space);
   }
 
   /** A value of class string; "" when it is of no such class or in a file that is not at hand. */
@@ -209,7 +209,7 @@ export class Unit implements UnitBytes {
       const header = this.encoding.version < 5 ? 0 : size === 8 ? 16 : 8;
       base = this.#contributions.strOffsets + header;
     }
-    return this.file.section('str').string(table.cursor(base + index * size, size).word(size));
+    return this.file.section('str').string(table.shared(base + index * size, size).word(size));
   }
 
   /** The entry that a value of class reference names; null for one in a file that is not at hand. */
@@ -278,7 +278,7 @@ export class Unit implements UnitBytes {
     const size = this.encoding.offsetSize;
     let base = this.root.rnglistsBase;
     if (base < 0) base = this.#contributions.rnglists + (size === 8 ? 20 : 12); // implied in a .dwo file
-    return base + this.file.section('rnglists').cursor(base + index * size, size).word(size);
+    return base + this.file.section('rnglists').shared(base + index * size, size).word(size);
   }
 
   /** Bounds the work of reading range lists. */

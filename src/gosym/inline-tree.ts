@@ -15,7 +15,7 @@
  */
 import { FormatError } from '../errors.ts';
 import type { ObjectFile } from '../object/object.ts';
-import type { FunctionRecord } from './function-rows.ts';
+import type { FunctionRecord } from './function-tables.ts';
 import type { PclntabHeader } from './layout.ts';
 import type { LocatedTable } from './locate.ts';
 import { PagedBytes } from './paged-bytes.ts';

@@ -5,7 +5,7 @@
  */
 import { isParseError } from '../errors.ts';
 import type { ObjectFile } from '../object/object.ts';
-import { FunctionRows } from './function-rows.ts';
+import { FunctionTables } from './function-tables.ts';
 import { InlineTrees } from './inline-tree.ts';
 import { OLD_INLINING, type PclntabHeader } from './layout.ts';
 import type { LocatedTable } from './locate.ts';
@@ -15,8 +15,8 @@ import type { PagedBytes } from './paged-bytes.ts';
 const SAMPLE = 2000;
 /** So many entries agreeing is no accident; a few may disagree, since call sites get optimised away. */
 const ENOUGH = 64;
-/** Rows looked at in one function. */
-const MAX_ROWS = 256;
+/** Ranges looked at in one function. */
+const MAX_RANGES = 256;
 
 /** The header with the layout that fits. `entryAt(i)` is the address of function `i`. */
 export function withInlining(
@@ -49,13 +49,13 @@ function sample(
   const tally = { seen: 0, agreed: 0 };
   const { functionCount, functab, fieldSize } = header;
   const trees = new InlineTrees(object, located, table, header);
-  const rows = new FunctionRows(table, header, (record) => trees.treeOf(record));
+  const tables = new FunctionTables(table, header, (record) => trees.treeOf(record));
   const step = Math.max(1, Math.floor(functionCount / SAMPLE));
   for (let i = 0; i < functionCount && tally.seen < ENOUGH; i += step) {
     const size = entryAt(i + 1) - entryAt(i);
     try {
-      rows.enter(i, table.word(functab + (2 * i + 1) * fieldSize, fieldSize), size);
-      if (rows.inlineTree >= 0) lookAt(rows, trees, size, tally);
+      tables.enter(i, table.word(functab + (2 * i + 1) * fieldSize, fieldSize), size);
+      if (tables.inlineTree >= 0) lookAt(tables, trees, size, tally);
     } catch (error) {
       if (!isParseError(error)) throw error;
       tally.seen++; // what cannot be read does not agree
@@ -65,18 +65,18 @@ function sample(
 }
 
 /** Compares what is said twice, for the inlined code of the function just entered. */
-function lookAt(rows: FunctionRows, trees: InlineTrees, size: number, tally: Tally): void {
-  const tree = rows.inlineTree;
+function lookAt(tables: FunctionTables, trees: InlineTrees, size: number, tally: Tally): void {
+  const tree = tables.inlineTree;
   let offset = 0;
-  for (let i = 0; i < MAX_ROWS && offset < size; i++) {
-    rows.at(offset);
-    offset = rows.end;
-    const index = rows.inlineIndex;
+  for (let i = 0; i < MAX_RANGES && offset < size; i++) {
+    tables.at(offset);
+    offset = tables.end;
+    const index = tables.inlineIndex;
     if (index < 0) continue;
     tally.seen++;
     const parentPc = trees.parentPc(tree, index);
     if (!(parentPc >= 0 && parentPc < size)) continue;
-    rows.at(parentPc);
-    if (rows.inlineIndex === trees.parent(tree, index) && rows.line === trees.callLine(tree, index)) tally.agreed++;
+    tables.at(parentPc);
+    if (tables.inlineIndex === trees.parent(tree, index) && tables.line === trees.callLine(tree, index)) tally.agreed++;
   }
 }

@@ -12,143 +12,119 @@
 import { FormatError, LimitError } from '../errors.ts';
 import type { PagedBytes } from './paged-bytes.ts';
 
-/** Room for pairs of one table. The largest generated init functions have some 100,000; a hostile stream must not run for seconds. */
-const MAX_PAIRS = 1 << 21;
+/** Pairs in one table. The largest generated init functions have some 100,000; a hostile stream must not run for seconds. */
+const MAX_PAIRS = 1 << 19;
+const FIRST_INTS = 1 << 16;
 
-/** One decoded table, reused from function to function: `values[i]` holds from `ends[i - 1]` (0) up to `ends[i]`. */
-export class PcValues {
-  count = 0;
-  /** Bytes from the function's entry, ascending (equal ones are empty ranges). */
-  ends = new Int32Array(256);
-  values = new Int32Array(256);
+/**
+ * Decoded tables, one after the other in one typed array: the number of pairs, then per pair the end of its range (bytes from the
+ * function's entry, exclusive, ascending) and the value.
+ */
+export class PcValueStore {
+  ints = new Int32Array(FIRST_INTS);
+  /** Ints in use. */
+  used = 0;
 
-  /** No table: no value anywhere. */
+  /** Makes room for `ints` more, and returns where they go. */
+  reserve(ints: number): number {
+    const position = this.used;
+    while (position + ints > this.ints.length) this.#grow();
+    this.used = position + ints;
+    return position;
+  }
+
+  /** Forgets everything. */
   clear(): void {
-    this.count = 0;
+    this.used = 0;
+    this.ints = new Int32Array(FIRST_INTS);
+  }
+
+  /** Appends an empty table. */
+  addEmpty(): void {
+    this.ints[this.reserve(1)] = 0;
   }
 
   /**
-   * Decodes the stream at `offset` of `table`, which must end before `limit`, for a function of `size` bytes (ranges past its
-   * end are cut). Throws FormatError and LimitError.
+   * Appends the stream at `offset` of `table`, which must end before `limit`, of a function of `size` bytes (ranges past its end are
+   * cut). Throws FormatError and LimitError; then nothing is appended.
    */
-  decode(table: PagedBytes, offset: number, limit: number, quantum: number, size: number): void {
-    this.count = 0;
+  add(table: PagedBytes, offset: number, limit: number, quantum: number, size: number): void {
     if (!(offset < limit && limit <= table.length)) {
       throw new FormatError(table.section, offset, 'pc-value table outside its region');
     }
     // Everything in locals: this loop is most of what a first lookup costs.
-    let { ends, values } = this;
-    let count = 0;
+    let { ints } = this;
+    const start = this.used;
+    const most = start + 1 + 2 * MAX_PAIRS;
+    let into = start + 1;
     let at = table.seek(offset);
     let bytes = table.bytes;
-    // Up to here two bytes can be read from the window, inside the region.
-    let careful = Math.min(bytes.length, limit - table.base) - 2;
+    // Up to here a whole pair, two varints of up to 5 bytes, can be read from the window, inside the region.
+    let careful = Math.min(bytes.length, limit - table.base) - 10;
     let value = -1;
     let pc = 0;
     for (;;) {
       let delta: number;
       let step: number;
-      // Nearly all pairs are two bytes below 0x80.
-      if (at <= careful && (delta = bytes[at]) < 0x80 && (step = bytes[at + 1]) < 0x80) {
-        if (delta === 0 && count > 0) break;
-        at += 2;
+      if (at <= careful) {
+        delta = bytes[at++];
+        if (delta === 0 && into > start + 1) break;
+        if (delta >= 0x80) {
+          delta &= 0x7f;
+          for (let shift = 7; ; shift += 7) {
+            const more = bytes[at++];
+            delta |= (more & 0x7f) << shift;
+            if (more < 0x80) break;
+            if (shift === 28) throw tooLong(table, offset);
+          }
+        }
+        step = bytes[at++];
+        if (step >= 0x80) {
+          step &= 0x7f;
+          for (let shift = 7; ; shift += 7) {
+            const more = bytes[at++];
+            step |= (more & 0x7f) << shift;
+            if (more < 0x80) break;
+            if (shift === 28) throw tooLong(table, offset);
+          }
+          step >>>= 0;
+        }
       } else {
         const position = table.base + at;
-        const pair = slowPair(table, position, limit, count === 0);
+        const pair = slowPair(table, position, limit, into === start + 1);
         if (pair === null) break;
         ({ delta, step } = pair);
         const next = position + pair.length;
         at = next < table.length ? table.seek(next) : next - table.base;
         bytes = table.bytes;
-        careful = Math.min(bytes.length, limit - table.base) - 2;
+        careful = Math.min(bytes.length, limit - table.base) - 10;
       }
       value = (value + (delta & 1 ? ~(delta >>> 1) : delta >>> 1)) | 0;
       pc += step * quantum;
-      if (count === ends.length) {
-        this.#grow(offset, table.section);
-        ({ ends, values } = this);
+      if (into + 2 > ints.length) {
+        this.#grow();
+        ({ ints } = this);
       }
-      ends[count] = pc < size ? pc : size;
-      values[count] = value;
-      count++;
+      if (into >= most) {
+        throw new LimitError(
+          `${table.section}+0x${offset.toString(16)}: pc-value table of more than ${MAX_PAIRS} pairs`,
+        );
+      }
+      ints[into] = pc < size ? pc : size;
+      ints[into + 1] = value;
+      into += 2;
       if (pc >= size) break;
     }
-    this.count = count;
+    if (start >= ints.length) this.#grow();
+    this.ints[start] = (into - start - 1) >>> 1;
+    this.used = into;
   }
 
-  #grow(offset: number, section: string): void {
-    const length = this.ends.length * 2;
-    if (length > MAX_PAIRS) {
-      throw new LimitError(`${section}+0x${offset.toString(16)}: a pc-value table of more than ${MAX_PAIRS / 2} pairs`);
-    }
-    const ends = new Int32Array(length);
-    ends.set(this.ends);
-    this.ends = ends;
-    const values = new Int32Array(length);
-    values.set(this.values);
-    this.values = values;
+  #grow(): void {
+    const larger = new Int32Array(this.ints.length * 2);
+    larger.set(this.ints);
+    this.ints = larger;
   }
-}
-
-/** The answer of `valueAt`: a value and the range it holds for, bytes from the entry. */
-export interface PcRange {
-  value: number;
-  start: number;
-  end: number;
-}
-
-/**
- * The value at `target` (bytes from the entry, below `size`) without decoding more of the stream than what is before it; -1 past
- * the last pair. Written into `into`. Arguments and errors as for `PcValues.decode`.
- */
-export function valueAt(
-  into: PcRange,
-  table: PagedBytes,
-  offset: number,
-  limit: number,
-  quantum: number,
-  size: number,
-  target: number,
-): void {
-  if (!(offset < limit && limit <= table.length)) {
-    throw new FormatError(table.section, offset, 'pc-value table outside its region');
-  }
-  let at = table.seek(offset);
-  let bytes = table.bytes;
-  let careful = Math.min(bytes.length, limit - table.base) - 2;
-  let value = -1;
-  let pc = 0;
-  let before = 0;
-  for (let first = true; ; first = false) {
-    let delta: number;
-    let step: number;
-    // Nearly all pairs are two bytes below 0x80.
-    if (at <= careful && (delta = bytes[at]) < 0x80 && (step = bytes[at + 1]) < 0x80) {
-      if (delta === 0 && !first) break;
-      at += 2;
-    } else {
-      const position = table.base + at;
-      const pair = slowPair(table, position, limit, first);
-      if (pair === null) break;
-      ({ delta, step } = pair);
-      const next = position + pair.length;
-      at = next < table.length ? table.seek(next) : next - table.base;
-      bytes = table.bytes;
-      careful = Math.min(bytes.length, limit - table.base) - 2;
-    }
-    value = (value + (delta & 1 ? ~(delta >>> 1) : delta >>> 1)) | 0;
-    before = pc;
-    pc += step * quantum;
-    if (pc > target) {
-      into.value = value;
-      into.start = before;
-      into.end = Math.min(pc, size);
-      return;
-    }
-  }
-  into.value = -1;
-  into.start = pc;
-  into.end = size;
 }
 
 /** One pair, byte by byte, across windows and up to `limit`; null at the end of the stream. */
@@ -167,10 +143,14 @@ function slowPair(
       value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return value >>> 0;
     }
-    throw new FormatError(table.section, offset, 'pc-value delta longer than 5 bytes');
+    throw tooLong(table, offset);
   };
   if (!first && offset < limit && table.u8(offset) === 0) return null;
   const delta = uvarint();
   const step = uvarint();
   return { length: next - offset, delta, step };
+}
+
+function tooLong(table: PagedBytes, offset: number): FormatError {
+  return new FormatError(table.section, offset, 'pc-value delta longer than 5 bytes');
 }

@@ -4,7 +4,7 @@
  *
  *     address -> text offset (text-sections.ts)
  *             -> function: the last entry at or below it, by binary search in the file's own table
- *             -> row: line, file and inline index at that offset (function-rows.ts)
+ *             -> line, file and inline index at that offset (function-tables.ts)
  *             -> for an index >= 0: name the inlined function, go on at its call site (inline-tree.ts); else name the function
  *             -> without wrappers (wrapper-id.ts)
  */
@@ -12,7 +12,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, LimitError } from '../errors.ts';
 import type { ObjectFile } from '../object/object.ts';
 import type { GoFrame } from './frame.ts';
-import { FunctionRows } from './function-rows.ts';
+import { FunctionTables } from './function-tables.ts';
 import { InlineTrees } from './inline-tree.ts';
 import type { PclntabHeader, PclntabVersion } from './layout.ts';
 import { locateTable, type LocatedTable } from './locate.ts';
@@ -49,7 +49,7 @@ export class GoSymbols {
   readonly tableAddress: number;
 
   readonly #text: TextSections;
-  readonly #rows: FunctionRows;
+  readonly #tables: FunctionTables;
   readonly #trees: InlineTrees;
   readonly #bias: number;
   /** Function entries where the file's words are not the final ones (PIE up to Go 1.17, relocations not applied). */
@@ -59,7 +59,7 @@ export class GoSymbols {
   /** -2: not determined yet. */
   #wrapperId = -2;
 
-  // The last answer: neighbouring addresses are asked for together, and a row has one answer.
+  // The last answer: neighbouring addresses are asked for together, and a range of them has one answer.
   #function = -1;
   #functionStart = 0;
   #functionEnd = 0;
@@ -100,7 +100,7 @@ export class GoSymbols {
     this.#relocated = this.#relocateEntries(object);
     if (this.version === '1.2') this.header = withInlining(object, located, this.table, (i) => this.#entry(i));
     this.#trees = new InlineTrees(object, located, this.table, this.header);
-    this.#rows = new FunctionRows(this.table, this.header, (record) => this.#trees.treeOf(record));
+    this.#tables = new FunctionTables(this.table, this.header, (record) => this.#trees.treeOf(record));
     this.minPc = this.functionStart(0);
     this.maxPc = this.functionEnd(this.functionCount - 1);
     if (this.minPc !== module.minPc || this.maxPc !== module.maxPc || this.maxPc <= this.minPc) {
@@ -113,10 +113,10 @@ export class GoSymbols {
     }
   }
 
-  /** Bytes this holds in memory, about. Grows with use, to some 64 MiB at most. */
+  /** Bytes this holds in memory, about. Grows with use, to some 90 MiB at most. */
   get heldBytes(): number {
     const entries = this.#relocated?.byteLength ?? 0;
-    return this.table.heldBytes + this.#trees.heldBytes + this.#rows.heldBytes + 2 * this.#stringChars + entries;
+    return this.table.heldBytes + this.#trees.heldBytes + this.#tables.heldBytes + 2 * this.#stringChars + entries;
   }
 
   /** True for addresses in Go text: the function table speaks about them. */
@@ -200,10 +200,10 @@ export class GoSymbols {
     if (!this.header.layout.absoluteEntries && this.table.u32(record) !== this.#entry(this.#function)) {
       throw new FormatError(this.table.section, record, 'function record and function table disagree on the entry');
     }
-    const rows = this.#rows;
-    rows.enter(this.#function, record, this.#functionEnd - this.#functionStart);
-    rows.at(address - this.#functionStart);
-    const { start, end } = rows;
+    const tables = this.#tables;
+    tables.enter(this.#function, record, this.#functionEnd - this.#functionStart);
+    tables.at(address - this.#functionStart);
+    const { start, end } = tables;
     const answer = this.#framesHere();
     this.#answerStart = this.#functionStart + start;
     this.#answerEnd = this.#functionStart + end;
@@ -211,26 +211,26 @@ export class GoSymbols {
     return answer;
   }
 
-  /** The frames where `#rows` is. */
+  /** The frames where `#tables` is. */
   #framesHere(): GoFrame[] | null {
-    const rows = this.#rows;
+    const tables = this.#tables;
     const trees = this.#trees;
     // Without a line table it is C code linked into the function table: a name is all there is. With one: padding.
-    if (rows.hasLines && rows.line < 0) return null;
+    if (tables.hasLines && tables.line < 0) return null;
     const frames: GoFrame[] = [];
     let wrapper: GoFrame | null = null;
     let callee = '';
-    const tree = rows.inlineTree;
-    let index = tree < 0 ? -1 : rows.inlineIndex;
+    const tree = tables.inlineTree;
+    let index = tree < 0 ? -1 : tables.inlineIndex;
     for (let depth = 0; ; depth++) {
       if (depth > MAX_INLINE_DEPTH) throw new LimitError(`inlining deeper than ${MAX_INLINE_DEPTH}`);
       const inlined = index >= 0;
-      const name = this.#name(inlined ? trees.nameOffset(tree, index) : rows.nameOffset);
-      const startLine = inlined ? trees.startLine(tree, index) : rows.startLine;
-      const funcId = inlined ? trees.funcId(tree, index) : rows.funcId;
-      const known = rows.line >= 0 && rows.fileNumber >= 0;
-      const file = known ? this.#file(rows.unit, rows.fileNumber) : '';
-      const frame = { function: name, file, line: known ? rows.line : 0, startLine };
+      const name = this.#name(inlined ? trees.nameOffset(tree, index) : tables.nameOffset);
+      const startLine = inlined ? trees.startLine(tree, index) : tables.startLine;
+      const funcId = inlined ? trees.funcId(tree, index) : tables.funcId;
+      const known = tables.line >= 0 && tables.fileNumber >= 0;
+      const file = known ? this.#file(tables.unit, tables.fileNumber) : '';
+      const frame = { function: name, file, line: known ? tables.line : 0, startLine };
       if (this.#isWrapper(funcId) && !SHOWS_ITS_WRAPPER.has(callee)) wrapper = frame;
       else frames.push(frame);
       callee = name;
@@ -239,9 +239,9 @@ export class GoSymbols {
       if (!(parentPc >= 0 && parentPc < this.#functionEnd - this.#functionStart)) {
         throw new FormatError('inline trees', tree, `call site ${parentPc} of entry ${index} outside the function`);
       }
-      rows.at(parentPc);
+      tables.at(parentPc);
       // A caller always comes before its callee. Programs with entries that name themselves have shipped.
-      index = rows.inlineIndex < index ? rows.inlineIndex : -1;
+      index = tables.inlineIndex < index ? tables.inlineIndex : -1;
     }
     if (frames.length === 0 && wrapper !== null) frames.push(wrapper);
     return frames;

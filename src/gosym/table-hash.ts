@@ -9,7 +9,7 @@
  * Equal hashes mean equal functions, files and lines at equal offsets from runtime.text, not at equal addresses.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { readRecord } from './function-rows.ts';
+import { readRecord } from './function-tables.ts';
 import type { GoSymbols } from './pclntab.ts';
 
 /** Tables reach 200 MB: they are hashed in pieces. */

@@ -14,6 +14,7 @@ import { MAX_SECTION_BYTES, compressionHeaderSize, compressionKind, inflateSecti
 import * as elf from './elf-constants.ts';
 import { DynamicSection } from './elf-dynamic.ts';
 import { type ElfHeader, type SectionHeader, readElfHeader } from './elf-header.ts';
+import { archOf, objectTypeOf } from './elf-machine.ts';
 import { BUILD_ATTRIBUTES, type NoteArea, readNotes } from './elf-notes.ts';
 import { type RelocationTable, type Relocations, readRelocations } from './elf-relocations.ts';
 import {
@@ -79,7 +80,7 @@ class ElfFile implements ObjectFile {
     this.#header = header;
     this.#space = new AddressSpace(addressBias(header));
     this.arch = archOf(header);
-    this.type = typeOf(header.type);
+    this.type = objectTypeOf(header.type);
     this.pointerSize = header.is64 ? 8 : 4;
     this.littleEndian = header.littleEndian;
     this.bias = this.#space.bias;
@@ -374,51 +375,4 @@ function isDebugOnly(sections: readonly SectionHeader[]): boolean {
     (s) => (s.flags & elf.SHF_EXECINSTR) !== 0 && (s.flags & elf.SHF_ALLOC) !== 0 && s.size > 0,
   );
   return code.length > 0 && code.every((s) => s.type === elf.SHT_NOBITS);
-}
-
-function typeOf(type: number): ObjectType {
-  switch (type) {
-    case elf.ET_REL:
-      return 'rel';
-    case elf.ET_EXEC:
-      return 'exec';
-    case elf.ET_DYN:
-      return 'dyn';
-    case elf.ET_CORE:
-      return 'core';
-    default:
-      return 'other';
-  }
-}
-
-function archOf({ machine, is64, littleEndian }: ElfHeader): string {
-  const le = littleEndian;
-  switch (machine) {
-    case elf.EM_X86_64:
-      return is64 ? 'amd64' : 'amd64p32';
-    case elf.EM_386:
-      return '386';
-    case elf.EM_AARCH64:
-      return le ? 'arm64' : 'arm64be';
-    case elf.EM_ARM:
-      return le ? 'arm' : 'armbe';
-    case elf.EM_PPC64:
-      return le ? 'ppc64le' : 'ppc64';
-    case elf.EM_PPC:
-      return 'ppc';
-    case elf.EM_S390:
-      return is64 ? 's390x' : 's390';
-    case elf.EM_RISCV:
-      return is64 ? 'riscv64' : 'riscv';
-    case elf.EM_LOONGARCH:
-      return is64 ? 'loong64' : 'loong32';
-    case elf.EM_MIPS:
-      return `mips${is64 ? '64' : ''}${le ? 'le' : ''}`;
-    case elf.EM_SPARC:
-      return 'sparc';
-    case elf.EM_SPARCV9:
-      return 'sparc64';
-    default:
-      return `elf:${machine}`;
-  }
 }

@@ -56,8 +56,8 @@ export class SourceWindow {
   }
 
   #fetch(offset: number, length: number): void {
-    const whole = this.#fetched >= this.size && this.size <= HOLD_BYTES;
     const goesOn = offset >= this.#at && offset <= this.#at + this.#bytes.length;
+    const whole = !goesOn && this.#fetched >= this.size && this.size <= HOLD_BYTES;
     const at = whole ? 0 : offset - (offset % BLOCK_BYTES); // aligned, so that walking backwards shares reads too
     const end = whole ? this.size : Math.max(offset + length, at + (goesOn ? AHEAD_BYTES : BLOCK_BYTES));
     this.#bytes = this.#source.read(this.#start + at, Math.min(end, this.size) - at);

@@ -36,6 +36,8 @@ export class Contents {
   /** By path, with what is on record about an earlier state of the file. */
   readonly #waiting = new Map<string, { file: FoundFile; recorded: Facts | null }>();
   readonly #examining = new Map<string, Promise<void>>();
+  /** Files the system would not let us read: rights change without the file's time changing, so they are tried at each look. */
+  readonly #unreadable = new Map<string, FoundFile>();
   #snapshot: Map<string, Facts> | null = null;
   #looking: Promise<void> | null = null;
   #lookedAt = -Infinity;
@@ -52,19 +54,18 @@ export class Contents {
     this.#tree = new Tree(root);
   }
 
-  /** Looks for changes unless that was done within `maxAgeMs`. Rejects with the system's error when the root is unreadable. */
+  /** Looks for changes unless that was begun within `maxAgeMs`. Rejects with the system's error when the root is unreadable. */
   async look(maxAgeMs = 0): Promise<void> {
-    if (performance.now() - this.#lookedAt < maxAgeMs) return;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = null;
-      this.#lookedAt = performance.now();
-    });
-    await this.#looking;
+    const wanted = performance.now() - maxAgeMs;
+    while (this.#lookedAt < wanted) {
+      this.#looking ??= this.#look().finally(() => (this.#looking = null));
+      await this.#looking;
+    }
   }
 
   async #look(): Promise<void> {
+    const began = performance.now();
     const slice = new TimeSlice();
-    const isFirst = this.#snapshot === null;
     this.#snapshot ??= await readSnapshot(this.#root, slice);
     const changes = await this.#tree.look(slice);
     for (const path of changes.gone) this.#forget(path);
@@ -72,8 +73,10 @@ export class Contents {
       this.#take(file);
       await slice.breathe();
     }
+    for (const [path, file] of this.#unreadable) this.#waiting.set(path, { file, recorded: null });
     for (const problem of changes.problems) this.#notice(problem);
-    if (isFirst) this.#snapshot = new Map(); // it has served; what changes later is not in it
+    this.#snapshot.clear(); // it has served; what changes later is not in it
+    this.#lookedAt = began;
     await this.save();
   }
 
@@ -121,40 +124,61 @@ export class Contents {
     await this.save();
   }
 
-  #examineOne(path: string): Promise<void> {
-    const underWay = this.#examining.get(path);
-    if (underWay !== undefined) return underWay;
-    const waiting = this.#waiting.get(path);
-    if (waiting === undefined) return Promise.resolve();
-    this.#waiting.delete(path);
-    const examination = this.#examineFile(waiting.file, waiting.recorded).finally(() => this.#examining.delete(path));
-    this.#examining.set(path, examination);
-    return examination;
+  async #examineOne(path: string): Promise<void> {
+    for (;;) {
+      const underWay = this.#examining.get(path);
+      const waiting = this.#waiting.get(path);
+      if (underWay === undefined && waiting === undefined) return;
+      if (underWay !== undefined) {
+        await underWay; // and once more, should the file have changed meanwhile
+        continue;
+      }
+      this.#waiting.delete(path);
+      const examination = this.#examineFile(waiting!.file, waiting!.recorded).finally(() =>
+        this.#examining.delete(path),
+      );
+      this.#examining.set(path, examination);
+    }
   }
 
   async #examineFile(file: FoundFile, recorded: Facts | null): Promise<void> {
-    const entry = await examineFile(this.#root, file, recorded, this.#examine, (defect) =>
+    const seen = await examineFile(this.#root, file, recorded, this.#examine, (defect) =>
       this.#notice(`a defect of resym shows in ${escapeControls(file.path)}: ${stackOf(defect)}`),
     );
-    if (entry === null) return;
-    this.#unsaved++;
+    if (this.#waiting.has(file.path)) return; // it has changed again
+    if (seen === 'no object') this.drop(escapeControls(file.path));
+    else if (seen === 'gone') this.#forget(file.path);
+    else if (seen.isUnreadable) {
+      this.put(seen.entry);
+      this.#unreadable.set(file.path, file);
+    } else this.learn(seen.entry);
+  }
+
+  /** Puts in what took reading the file. */
+  learn(entry: Entry): void {
     this.#examinedUnsaved = true;
     this.put(entry);
   }
 
   put(entry: Entry): void {
     this.#waiting.delete(entry.file.path);
+    this.#unreadable.delete(entry.file.path);
     this.#entries.set(entry.binary.path, entry);
     this.catalog.set(entry.binary);
   }
 
+  /** The file is gone; should it come back, it is a new one. */
   #forget(path: string): void {
     this.#waiting.delete(path);
+    this.#unreadable.delete(path);
+    this.#tree.forget(path);
     this.drop(escapeControls(path));
   }
 
   /** @param path as StoredBinary has it */
   drop(path: string): void {
+    const entry = this.#entries.get(path);
+    if (entry !== undefined) this.#tree.forget(entry.file.path);
     this.#entries.delete(path);
     this.catalog.delete(path);
   }
@@ -205,7 +229,7 @@ export class Contents {
       if (facts !== null) files.push([entry.file.path, facts]);
     }
     try {
-      await writeSnapshot(this.#root, files);
+      await writeSnapshot(this.#root, files, new TimeSlice());
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;
       this.#notice(`what was read cannot be kept for the next start: ${messageOf(error)}`);

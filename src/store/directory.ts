@@ -6,7 +6,7 @@ import { prepareZstd } from '../bytes/inflate.ts';
 import { FormatError, isParseError, isSystemError, messageOf } from '../errors.ts';
 import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
-import { entryFromFacts, factsFit } from './entry.ts';
+import { entryFromFacts, factsFit, versionOf } from './entry.ts';
 import { examine, type Examination, type Examine, uselessness } from './examine.ts';
 import { FACTS_SCHEMA, type Facts, richness } from './facts.ts';
 import { FileSource } from './file.ts';
@@ -120,13 +120,9 @@ export class DirectoryStore implements SymbolStore {
     const path = this.#contents.entry(binary.path)?.file.path ?? binary.path;
     if (path.split('/').includes('..')) throw new StoreError('invalid-id', `no path of this store: ${binary.path}`);
     const source = FileSource.open(join(this.root, path));
-    if (source.size !== binary.sizeBytes) {
+    if (versionOf({ sizeBytes: source.size, mtimeMs: source.mtimeMs }) !== binary.version) {
       source.close();
-      throw new FormatError(
-        basename(path),
-        0,
-        `the file has ${source.size} bytes, ${binary.sizeBytes} when it was listed`,
-      );
+      throw new FormatError(basename(path), 0, 'the file has changed since it was listed');
     }
     let isReleased = false;
     const release = (): void => {
@@ -307,10 +303,11 @@ export class DirectoryStore implements SymbolStore {
       const entry = this.#contents.entry(binary.path);
       if (entry === undefined) continue; // removed meanwhile
       const { result, entry: now } = await verifyEntry(this.root, entry, this.#examine);
-      if (now !== entry) this.#contents.put(now);
+      if (now !== entry) this.#contents.learn(now);
       results.push(result);
       onResult?.(result);
     }
+    await this.#contents.save();
     return results;
   }
 }

@@ -20,6 +20,11 @@ export function factsFit(facts: Facts, file: { readonly sizeBytes: number; reado
   return facts.sizeBytes === file.sizeBytes && facts.mtimeMs === file.mtimeMs;
 }
 
+/** StoredBinary.version */
+export function versionOf({ sizeBytes, mtimeMs }: { readonly sizeBytes: number; readonly mtimeMs: number }): string {
+  return `${sizeBytes}-${mtimeMs}`;
+}
+
 export function entryFromFacts(file: FoundFile, facts: Facts): Entry {
   return entry(file, facts, facts, keyOf(file, facts.identity, facts.sha256));
 }
@@ -30,9 +35,12 @@ export function entryOfOtherSize(file: FoundFile, facts: Facts): Entry {
   return entry(file, facts, facts, keyOf(file, facts.identity, facts.sha256), problem);
 }
 
+/** What a look at a file can give. `isUnreadable`: the system's doing, not the file's, so it is worth another try. */
+export type Seen = 'no object' | 'gone' | { readonly entry: Entry; readonly isUnreadable: boolean };
+
 /**
- * Looks at a file. null when it is no object file or is gone. Never throws for what is in the file: damage is the
- * entry's problem, and so is a defect of resym's own, which `onDefect` gets to see.
+ * Looks at a file. Never throws for what is in the file: damage is the entry's problem, and so is a defect of resym's
+ * own, which `onDefect` gets to see.
  */
 export async function examineFile(
   root: string,
@@ -40,21 +48,22 @@ export async function examineFile(
   recorded: Facts | null,
   examine: Examine,
   onDefect: (error: unknown) => void,
-): Promise<Entry | null> {
+): Promise<Seen> {
   const path = join(root, file.path);
   let source: FileSource | null = null;
   try {
     source = FileSource.open(path);
-    if (!looksLikeObject(source.read(0, Math.min(source.size, 8)))) return null;
+    if (!looksLikeObject(source.read(0, Math.min(source.size, 8)))) return 'no object';
     const found = examine(source);
     const about = recorded ?? { name: nameFromPath(file.path, found.identity), addedAt: timeOf(file), sha256: null };
     const sha256 = about.sha256 ?? (keyFromIds(found.identity.ids) === null ? (await hashFile(path)).sha256 : null);
-    return entry(file, { ...about, sha256 }, found, keyOf(file, found.identity, sha256));
+    const read = entry(file, { ...about, sha256 }, found, keyOf(file, found.identity, sha256));
+    return { entry: read, isUnreadable: false };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    if (!isSystemError(error) && !isParseError(error)) onDefect(error);
-    return brokenEntry(file, recorded, `cannot be read: ${messageOf(error)}`);
+    const isUnreadable = isSystemError(error);
+    if (isUnreadable && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return 'gone';
+    if (!isUnreadable && !isParseError(error)) onDefect(error);
+    return { entry: brokenEntry(file, recorded, `cannot be read: ${messageOf(error)}`), isUnreadable };
   } finally {
     source?.close();
   }
@@ -94,7 +103,7 @@ function entry(
       identity,
       debugOnly,
       problem,
-      version: `${file.sizeBytes}-${file.mtimeMs}`,
+      version: versionOf(file),
     },
   };
 }

@@ -72,7 +72,8 @@ export async function place(
 ): Promise<Placed> {
   const target = join(root, path);
   try {
-    await fs.mkdir(dirname(target), { recursive: true });
+    const isNew = (await fs.mkdir(dirname(target), { recursive: true })) !== undefined;
+    if (isNew) await syncDirectory(dirname(dirname(target)));
     const there = await exists(target);
     if (there && !(await isDamaged())) return { outcome: 'already-there', isAlias: false };
     await writeDurably(root, target + FACTS_SUFFIX, formatFacts(facts));

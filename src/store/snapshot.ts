@@ -49,10 +49,17 @@ export async function readSnapshot(root: string, slice: TimeSlice): Promise<Map<
 }
 
 /** Replaces the snapshot. Rejects with the system's error, as on a read-only file system. */
-export async function writeSnapshot(root: string, files: Iterable<readonly [string, Facts]>): Promise<void> {
+export async function writeSnapshot(
+  root: string,
+  files: Iterable<readonly [string, Facts]>,
+  slice: TimeSlice,
+): Promise<void> {
   const target = join(root, SNAPSHOT_FILE);
   const lines = [JSON.stringify({ resymCatalog: SNAPSHOT_VERSION })];
-  for (const [path, facts] of files) lines.push(JSON.stringify({ path, ...facts }));
+  for (const [path, facts] of files) {
+    lines.push(JSON.stringify({ path, ...facts }));
+    await slice.breathe();
+  }
   await mkdir(dirname(target), { recursive: true });
   const temporary = `${target}.${randomUUID()}`;
   try {

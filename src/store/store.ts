@@ -37,7 +37,7 @@ export interface BinaryQuery {
 export interface OpenBinary {
   readonly source: ByteSource;
   /** Calling it again does nothing. */
-  release(): void;
+  readonly release: () => void;
 }
 
 export interface AddResult {

@@ -18,6 +18,9 @@ const SETTLED_AFTER_MS = 60_000;
 /** Deeper than any layout; what lies below is left out and said. */
 const MAX_DEPTH = 32;
 
+/** A few hundred bytes are kept of each. A store that has more was pointed at something that is no store. */
+const MAX_FILES = 500_000;
+
 export interface FoundFile {
   /** Relative to the root, forward slashes, as the system spells it. */
   readonly path: string;
@@ -40,7 +43,7 @@ interface Directory {
   readonly mtimeMs: number;
   readonly settled: boolean;
   readonly subdirectories: readonly string[];
-  readonly files: ReadonlyMap<string, FoundFile>;
+  readonly files: Map<string, FoundFile>;
 }
 
 export class Tree {
@@ -57,11 +60,17 @@ export class Tree {
     const before = this.#directories;
     const after = new Map<string, Directory>();
     const queue = [''];
+    let count = 0;
     for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
       await slice.breathe();
       const directory = await this.#lookAt(path, before.get(path), changes, slice);
       if (directory === null) continue;
       after.set(path, directory);
+      count += directory.files.size;
+      if (count > MAX_FILES) {
+        changes.problems.push(`more than ${MAX_FILES} files: what comes after ${path || 'the root'} is left out`);
+        break;
+      }
       for (const name of directory.subdirectories) queue.push(child(path, name));
     }
     for (const [path, { files }] of before) {
@@ -70,6 +79,12 @@ export class Tree {
     }
     this.#directories = after;
     return changes;
+  }
+
+  /** Leaves a file out of what is known, so that it counts as new if the next look finds it. */
+  forget(path: string): void {
+    const slash = path.lastIndexOf('/');
+    this.#directories.get(path.slice(0, Math.max(0, slash)))?.files.delete(path.slice(slash + 1));
   }
 
   async #lookAt(

@@ -34,9 +34,11 @@ export async function verifyEntry(
   const now = await examineFile(root, file, null, examine, (defect) => {
     throw defect;
   });
-  if (now === null) return broken('it is no object file any more');
-  if (now.binary.problem !== '') return broken(now.binary.problem);
-  const key = keyFromIds(now.binary.identity.ids) ?? keyFromContent(hashed.sha256);
+  if (now === 'gone') return broken('it is gone');
+  if (now === 'no object') return broken('it is no object file any more');
+  const { problem, identity } = now.entry.binary;
+  if (problem !== '') return broken(problem);
+  const key = keyFromIds(identity.ids) ?? keyFromContent(hashed.sha256);
   if (key !== binary.key) return broken(`it is filed under ${binary.key}, its identity is ${key}`);
   const verified = { ...binary, sha256: hashed.sha256 };
   return {

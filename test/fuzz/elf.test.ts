@@ -21,7 +21,7 @@ import {
 import { mutations, seededRandom } from './mutate.ts';
 
 const SEED = Number(process.env.RESYM_FUZZ_SEED ?? 20_260);
-const COUNT = Number(process.env.RESYM_FUZZ_COUNT ?? 600);
+const COUNT = Number(process.env.RESYM_FUZZ_COUNT ?? 300);
 const MAX_MILLISECONDS = 5000;
 const MAX_BYTES = 1 << 30;
 

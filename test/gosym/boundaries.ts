@@ -1,6 +1,6 @@
 /** Addresses worth asking about: wherever a function table changes its answer. */
-import { readRecord } from '../../src/gosym/function-rows.ts';
-import { PcValues } from '../../src/gosym/pc-values.ts';
+import { readRecord } from '../../src/gosym/function-tables.ts';
+import { PcValueStore } from '../../src/gosym/pc-values.ts';
 import type { GoSymbols } from '../../src/gosym/pclntab.ts';
 
 /** A small generator of its own, so that a run can be repeated. `next(n)` is in [0, n). */
@@ -23,7 +23,7 @@ export function boundaries(symbols: GoSymbols, most: number, extra: number, seed
   const { separateTables } = header.layout;
   const base = separateTables ? header.pctab : 0;
   const limit = separateTables ? header.pcln : table.length;
-  const values = new PcValues();
+  const values = new PcValueStore();
   const found = new Set<number>();
   for (let i = 0; i < symbols.functionCount; i++) {
     const start = symbols.functionStart(i);
@@ -35,10 +35,12 @@ export function boundaries(symbols: GoSymbols, most: number, extra: number, seed
     found.add(start).add(start + size - 1);
     for (const stream of streams) {
       if (stream === 0) continue;
-      values.decode(table, base + stream, limit, header.quantum, size);
-      for (let k = 0; k < values.count; k++) {
-        found.add(start + values.ends[k] - 1);
-        if (values.ends[k] < size) found.add(start + values.ends[k]);
+      values.used = 0;
+      values.add(table, base + stream, limit, header.quantum, size);
+      for (let k = 0; k < values.ints[0]; k++) {
+        const end = values.ints[1 + 2 * k];
+        found.add(start + end - 1);
+        if (end < size) found.add(start + end);
       }
     }
   }
