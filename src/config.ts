@@ -84,7 +84,7 @@ export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
   if (file.defaultTarget !== undefined && !targets.has(file.defaultTarget)) {
     throw new ConfigError(`${path}: defaultTarget names ${JSON.stringify(file.defaultTarget)}, which is no target`);
   }
-  const only = targets.size === 1 ? [...targets.keys()][0]! : null;
+  const only = targets.size === 1 ? [...targets.keys()][0] : null;
   return {
     listen: parseListen(flags.listen ?? env['RESYM_LISTEN'] ?? file.listen ?? DEFAULT_LISTEN),
     storeDir: flags.store ?? env['RESYM_STORE'] ?? file.store ?? storeDir(undefined, env),
@@ -131,7 +131,7 @@ function parseTarget(text: string): [string, TargetConfig] {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) || !parsed.success) {
     throw new ConfigError(`--target wants NAME=URL with a name of letters, digits, . _ -; not ${JSON.stringify(text)}`);
   }
-  return [name, parsed.output[name]!];
+  return [name, parsed.output[name]];
 }
 
 function parseListen(text: string): Config['listen'] {

@@ -38,14 +38,14 @@ describe('a profile through the pipeline', () => {
     for (let i = 0; i < after.locations.count; i++) {
       const [was, is] = [names(before, i), names(after, i)];
       if (was.every((name) => name === '')) {
-        assert.match(is[0]!, C_FUNCTION);
+        assert.match(is[0], C_FUNCTION);
         named++;
       } else assert.deepEqual(is, was);
     }
     assert.ok(named > 0);
     const [main] = after.mappings;
-    assert.ok(main!.hasFunctions && main!.hasFilenames && main!.hasLineNumbers && main!.hasInlineFrames);
-    assert.equal(result.report.mappings[0]!.agreed, result.report.mappings[0]!.checked);
+    assert.ok(main.hasFunctions && main.hasFilenames && main.hasLineNumbers && main.hasInlineFrames);
+    assert.equal(result.report.mappings[0].agreed, result.report.mappings[0].checked);
   });
 
   it('has nothing left to do on its own output', async () => {
@@ -75,8 +75,8 @@ describe('a profile through the pipeline', () => {
     const result = await run(recorded, { pinned: [process.execPath] });
     assert.equal(result.status, 'unchanged');
     assert.equal(result.body, recorded);
-    assert.notEqual(result.report.mappings[0]!.reason, '');
-    assert.equal(result.report.mappings[0]!.binary, null);
+    assert.notEqual(result.report.mappings[0].reason, '');
+    assert.equal(result.report.mappings[0].binary, null);
   });
 
   it('passes a damaged binary by, with the reason', async () => {
@@ -84,7 +84,7 @@ describe('a profile through the pipeline', () => {
     writeFileSync(damaged, recordedBinary().subarray(0, 5000));
     const result = await run(recorded, { pinned: [damaged] });
     assert.equal(result.body, recorded);
-    assert.notEqual(result.report.mappings[0]!.reason, '');
+    assert.notEqual(result.report.mappings[0].reason, '');
   });
 
   it('answers in time with what it has while a binary is still being opened', async () => {

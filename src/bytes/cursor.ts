@@ -154,7 +154,7 @@ export class Cursor {
   #slebSlow(length: number): number {
     let value = 0n;
     const start = this.offset - length;
-    for (let i = 0; i < length; i++) value |= BigInt(this.bytes[start + i]! & 0x7f) << BigInt(7 * i);
+    for (let i = 0; i < length; i++) value |= BigInt(this.bytes[start + i] & 0x7f) << BigInt(7 * i);
     const signed = BigInt.asIntN(7 * length, value);
     if (signed < BigInt(Number.MIN_SAFE_INTEGER) || signed > BigInt(Number.MAX_SAFE_INTEGER)) {
       throw this.error('signed LEB128 value beyond 2^53');

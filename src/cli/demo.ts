@@ -15,7 +15,7 @@ import { DirectoryStore } from '../store/directory.ts';
 import { printTable } from './fields.ts';
 import { UsageError } from './usage.ts';
 
-interface DemoOptions {
+export interface DemoOptions {
   readonly port?: string;
   readonly once?: true;
 }

@@ -5,7 +5,7 @@ import { existingStoreDir } from './archive.ts';
 import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
 
-interface ExplainOptions {
+export interface ExplainOptions {
   readonly binary?: readonly string[];
   readonly store?: string;
   readonly json?: true;

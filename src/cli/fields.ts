@@ -11,9 +11,9 @@ export function printTable(
   right: ReadonlySet<number> = new Set(),
 ): void {
   const cells = [headings, ...rows].map((row) => row.map(printable));
-  const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   for (const row of cells) {
-    const line = row.map((cell, i) => (right.has(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)));
+    const line = row.map((cell, i) => (right.has(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])));
     process.stdout.write(`${line.join('  ').trimEnd()}\n`);
   }
 }

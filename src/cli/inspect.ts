@@ -4,7 +4,11 @@ import { openObject } from '../object/open.ts';
 import { FileSource } from '../store/file.ts';
 import { printFields } from './fields.ts';
 
-export async function inspect(path: string, options: { readonly json?: true }): Promise<void> {
+export interface InspectOptions {
+  readonly json?: true;
+}
+
+export function inspect(path: string, options: InspectOptions): void {
   const source = FileSource.open(path);
   try {
     const identity = identify(openObject(source));

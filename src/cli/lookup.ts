@@ -5,7 +5,7 @@ import type { Resolution } from '../symbolize/frame.ts';
 import { SymbolMap } from '../symbolize/symbol-map.ts';
 import { UsageError } from './usage.ts';
 
-interface LookupOptions {
+export interface LookupOptions {
   readonly json?: true;
 }
 

@@ -1,8 +1,15 @@
 #!/usr/bin/env node
 /** The command line: argv to a command, its outcome to an exit code. Commands are loaded when they are called. */
 import { Command, CommanderError, Option } from 'commander';
+import type { Flags } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
+import type { DemoOptions } from './demo.ts';
+import type { ExplainOptions } from './explain.ts';
+import type { InspectOptions } from './inspect.ts';
+import type { LookupOptions } from './lookup.ts';
+import type { StoreOptions } from './store.ts';
+import type { SymbolizeOptions } from './symbolize.ts';
 import { UsageError } from './usage.ts';
 
 const EXIT_USAGE = 2;
@@ -26,7 +33,7 @@ program
   .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:7070)')
   .addOption(storeOption())
   .option('--target <name=url>', 'a service to proxy; may be repeated', collect)
-  .action(async (options) => (await import('./serve.ts')).serve(options));
+  .action(async (options: Flags) => (await import('./serve.ts')).serve(options));
 
 program
   .command('symbolize')
@@ -37,7 +44,9 @@ program
   .addOption(storeOption())
   .option('--jobs <n>', 'profiles worked on at once (default: the number of processors)')
   .option('--report <file>', 'write what was named, and why the rest was not, as JSON; - is stdout')
-  .action(async (profiles, options) => (await import('./symbolize.ts')).symbolize(profiles, options));
+  .action(async (profiles: string[], options: SymbolizeOptions) =>
+    (await import('./symbolize.ts')).symbolize(profiles, options),
+  );
 
 program
   .command('explain')
@@ -46,7 +55,7 @@ program
   .option('--binary <file>', 'a binary to use before the archive; may be repeated', collect)
   .addOption(storeOption())
   .option('--json', 'the report as JSON')
-  .action(async (profile, options) => (await import('./explain.ts')).explain(profile, options));
+  .action(async (profile: string, options: ExplainOptions) => (await import('./explain.ts')).explain(profile, options));
 
 program
   .command('lookup')
@@ -54,14 +63,16 @@ program
   .argument('<binary>')
   .argument('[address...]', 'link-time addresses in hex; none: read from stdin')
   .option('--json', 'one JSON value a line')
-  .action(async (binary, addresses, options) => (await import('./lookup.ts')).lookup(binary, addresses, options));
+  .action(async (binary: string, addresses: string[], options: LookupOptions) =>
+    (await import('./lookup.ts')).lookup(binary, addresses, options),
+  );
 
 program
   .command('inspect')
   .description('identity, build info and symbols of a binary')
   .argument('<binary>')
   .option('--json', 'as JSON')
-  .action(async (binary, options) => (await import('./inspect.ts')).inspect(binary, options));
+  .action(async (binary: string, options: InspectOptions) => (await import('./inspect.ts')).inspect(binary, options));
 
 const store = program.command('store').description('the archive of binaries');
 
@@ -71,14 +82,14 @@ store
   .argument('<path...>')
   .addOption(storeOption())
   .option('--json', 'what was added, as JSON')
-  .action(async (paths, options) => (await import('./store.ts')).add(paths, options));
+  .action(async (paths: string[], options: StoreOptions) => (await import('./store.ts')).add(paths, options));
 
 store
   .command('ls')
   .description('list the binaries')
   .addOption(storeOption())
   .option('--json', 'as JSON')
-  .action(async (options) => (await import('./store.ts')).list(options));
+  .action(async (options: StoreOptions) => (await import('./store.ts')).list(options));
 
 store
   .command('show')
@@ -86,28 +97,28 @@ store
   .argument('<id>', 'a key or build ID, or the beginning of one')
   .addOption(storeOption())
   .option('--json', 'as JSON')
-  .action(async (id, options) => (await import('./store.ts')).show(id, options));
+  .action(async (id: string, options: StoreOptions) => (await import('./store.ts')).show(id, options));
 
 store
   .command('rm')
   .description('remove binaries')
   .argument('<id...>', 'keys or build IDs, or beginnings of them')
   .addOption(storeOption())
-  .action(async (ids, options) => (await import('./store.ts')).remove(ids, options));
+  .action(async (ids: string[], options: StoreOptions) => (await import('./store.ts')).remove(ids, options));
 
 store
   .command('verify')
   .description('check every binary against what is recorded of it')
   .addOption(storeOption())
   .option('--json', 'as JSON')
-  .action(async (options) => (await import('./store.ts')).verify(options));
+  .action(async (options: StoreOptions) => (await import('./store.ts')).verify(options));
 
 program
   .command('demo')
   .description('a stripped service, its archive and the proxy, ready for pprof')
   .option('--port <port>', 'port of the proxy (default: 7070, or the next free one)')
   .option('--once', 'print the table and leave')
-  .action(async (options) => (await import('./demo.ts')).demo(options));
+  .action(async (options: DemoOptions) => (await import('./demo.ts')).demo(options));
 
 for (const command of [program, ...program.commands, ...store.commands]) command.exitOverride();
 

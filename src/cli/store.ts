@@ -9,7 +9,7 @@ import { printable, printFields, printTable } from './fields.ts';
 import { identityFields } from './inspect.ts';
 import { UsageError } from './usage.ts';
 
-interface StoreOptions {
+export interface StoreOptions {
   readonly store?: string;
   readonly json?: true;
 }

@@ -10,7 +10,7 @@ import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
 import { UsageError } from './usage.ts';
 
-interface SymbolizeOptions {
+export interface SymbolizeOptions {
   readonly output?: string;
   readonly binary?: readonly string[];
   readonly store?: string;
@@ -78,7 +78,7 @@ async function plan(inputs: readonly string[], output: string | undefined): Prom
     if (output === undefined && process.stdout.isTTY) {
       throw new UsageError('the profile would go to the terminal; give -o FILE, or -o - to insist');
     }
-    return [{ input: found[0]!.input, output: target }];
+    return [{ input: found[0].input, output: target }];
   }
   const jobs = found.map(({ input, name }) => ({ input, output: join(output, name) }));
   const taken = new Map<string, string>();

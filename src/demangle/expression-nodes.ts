@@ -215,10 +215,9 @@ export class NewExpression extends Node {
   readonly operator: string;
   readonly placement: readonly Node[];
   readonly type: Node;
-  /** Null when there is no initializer, which differs from an empty one. */
-  readonly initializer: readonly Node[] | null;
+  readonly initializer: readonly Node[];
 
-  constructor(operator: string, placement: readonly Node[], type: Node, initializer: readonly Node[] | null) {
+  constructor(operator: string, placement: readonly Node[], type: Node, initializer: readonly Node[]) {
     super();
     this.operator = operator;
     this.placement = placement;
@@ -235,7 +234,7 @@ export class NewExpression extends Node {
     }
     out.put(' ');
     out.print(this.type);
-    if (this.initializer !== null) {
+    if (this.initializer.length > 0) {
       out.open();
       out.list(this.initializer);
       out.close();

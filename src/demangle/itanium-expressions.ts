@@ -15,7 +15,7 @@ import {
 } from './expression-nodes.ts';
 import { LiteralGrammar } from './itanium-literals.ts';
 import { ArgumentPack, Name, NestedName, PrefixedName, TemplateName } from './name-nodes.ts';
-import { type Node, PRIMARY, UNARY, UNREADABLE } from './node.ts';
+import { type Node, PRIMARY, UNREADABLE } from './node.ts';
 import { type Operator, OPERATORS } from './operators.ts';
 import { PackExpansion } from './pack-nodes.ts';
 import {
@@ -113,7 +113,7 @@ export abstract class ExpressionGrammar extends LiteralGrammar {
       case 'prefix':
         return new PrefixExpression(symbol, this.expression(), precedence);
       case 'postfix':
-        if (this.take('_')) return new PrefixExpression(symbol, this.expression(), UNARY);
+        if (this.take('_')) return new PrefixExpression(symbol, this.expression(), precedence);
         return new PostfixExpression(this.expression(), symbol, precedence);
       case 'subscript': {
         const array = this.expression();
@@ -174,10 +174,10 @@ export abstract class ExpressionGrammar extends LiteralGrammar {
     if (this.symbol.startsWith('il', this.at)) {
       const list = this.expression() as InitializerList;
       this.take('E');
-      return new NewExpression(word, placement, new InitializerList(type, list.elements), null);
+      return new NewExpression(word, placement, new InitializerList(type, list.elements), []);
     }
     this.need('E');
-    return new NewExpression(word, placement, type, null);
+    return new NewExpression(word, placement, type, []);
   }
 
   /** `<braced-expression> ::= <expression> | di <field> <braced> | dx <index> <braced> | dX <from> <to> <braced>` */
@@ -249,8 +249,7 @@ export abstract class ExpressionGrammar extends LiteralGrammar {
 
   /** `rq <requirement>+ E | rQ <parameter>* _ <requirement>+ E` */
   private requiresExpression(withParameters: boolean): Node {
-    const parameters: Node[] = [];
-    if (withParameters && !this.take('v_')) parameters.push(...this.until('_', () => this.type()));
+    const parameters = withParameters ? this.until('_', () => this.type()) : [];
     const requirements = this.until('E', () => this.requirement());
     return new RequiresExpression(parameters, requirements);
   }

@@ -42,7 +42,8 @@ export abstract class LiteralGrammar extends NameGrammar {
       case 'b':
         if (this.take('b0E')) return new Name('false');
         if (this.take('b1E')) return new Name('true');
-        throw UNREADABLE;
+        this.at++;
+        return this.integer('bool');
       case 'f':
       case 'd':
       case 'e': {

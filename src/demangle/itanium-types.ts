@@ -136,10 +136,10 @@ export abstract class TypeGrammar extends TemplateGrammar {
       }
       case 'k':
         this.at += 2;
-        return this.remember(new SuffixedType(this.name(null), ' auto'));
+        return new SuffixedType(this.name(null), ' auto');
       case 'K':
         this.at += 2;
-        return this.remember(new SuffixedType(this.name(null), ' decltype(auto)'));
+        return new SuffixedType(this.name(null), ' decltype(auto)');
       case 't':
       case 'T':
         return this.remember(this.decltype());

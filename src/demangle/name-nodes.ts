@@ -262,10 +262,6 @@ export class PrefixedName extends Node {
     out.put(this.prefix);
     out.print(this.child);
   }
-
-  override baseName(): string {
-    return this.child.baseName();
-  }
 }
 
 /** `construction vtable for A-in-B`. */

@@ -21,7 +21,7 @@ export async function goVersion(): Promise<string | null> {
     const [version, cgo] = stdout.trim().split('\n');
     // Generics came with 1.18, build IDs without a C linker's help with 1.24.
     const minor = Number(/^go1\.(\d+)/.exec(version ?? '')?.[1]);
-    return minor >= 18 && cgo === '1' ? version! : null;
+    return minor >= 18 && cgo === '1' ? version : null;
   } catch {
     return null; // no such tool: the recorded service will do
   }

@@ -28,22 +28,7 @@ const MAX_TABLE_BYTES = 4 << 20;
 /** Codes are given out from 1 on; up to this they index an array. */
 const MAX_DENSE_CODE = 1 << 16;
 
-/** Attributes that are read; everything else is stepped over. Values are their slots in `Die`. */
-const WANTED: ReadonlyMap<number, number> = new Map([
-  [dw.DW_AT_sibling, 0],
-  [dw.DW_AT_name, 1],
-  [dw.DW_AT_linkage_name, 2],
-  [dw.DW_AT_MIPS_linkage_name, 2],
-  [dw.DW_AT_low_pc, 3],
-  [dw.DW_AT_high_pc, 4],
-  [dw.DW_AT_ranges, 5],
-  [dw.DW_AT_abstract_origin, 6],
-  [dw.DW_AT_specification, 7],
-  [dw.DW_AT_decl_line, 8],
-  [dw.DW_AT_call_file, 9],
-  [dw.DW_AT_call_line, 10],
-  [dw.DW_AT_call_column, 11],
-]);
+/** Attributes that are read, by slot in `Die`; everything else is stepped over. */
 export const SLOT_SIBLING = 0;
 export const SLOT_NAME = 1;
 export const SLOT_LINKAGE_NAME = 2;
@@ -57,6 +42,21 @@ export const SLOT_CALL_FILE = 9;
 export const SLOT_CALL_LINE = 10;
 export const SLOT_CALL_COLUMN = 11;
 export const SLOTS = 12;
+
+/** Slot by attribute, -1 for what is not read. DW_AT_MIPS_linkage_name, beyond it, is a linkage name too. */
+const SLOT_OF = new Int8Array(dw.DW_AT_linkage_name + 1).fill(-1);
+SLOT_OF[dw.DW_AT_sibling] = SLOT_SIBLING;
+SLOT_OF[dw.DW_AT_name] = SLOT_NAME;
+SLOT_OF[dw.DW_AT_linkage_name] = SLOT_LINKAGE_NAME;
+SLOT_OF[dw.DW_AT_low_pc] = SLOT_LOW_PC;
+SLOT_OF[dw.DW_AT_high_pc] = SLOT_HIGH_PC;
+SLOT_OF[dw.DW_AT_ranges] = SLOT_RANGES;
+SLOT_OF[dw.DW_AT_abstract_origin] = SLOT_ABSTRACT_ORIGIN;
+SLOT_OF[dw.DW_AT_specification] = SLOT_SPECIFICATION;
+SLOT_OF[dw.DW_AT_decl_line] = SLOT_DECL_LINE;
+SLOT_OF[dw.DW_AT_call_file] = SLOT_CALL_FILE;
+SLOT_OF[dw.DW_AT_call_line] = SLOT_CALL_LINE;
+SLOT_OF[dw.DW_AT_call_column] = SLOT_CALL_COLUMN;
 
 /** In `reads`: a step of a fixed number of bytes (the third number); any other value there is a slot to fill. */
 export const READ_SKIP = -1;
@@ -261,32 +261,49 @@ export function findDeclaration(
   }
 }
 
+/** Steps under way: the attributes of most declarations fit, and the arrays grow by themselves. */
+const skips: number[] = [];
+const reads: number[] = [];
+
 function compile(cursor: Cursor, encoding: Encoding): Steps {
-  const skips: number[] = [];
-  const reads: number[] = [];
   const constants: number[] = [];
+  skips.length = 0;
+  reads.length = 0;
   let wanted = 0;
+  /** Bytes of fixed size since the last step in each. */
+  let toSkip = 0;
+  let unread = 0;
   for (;;) {
     const attribute = cursor.uleb();
     const form = cursor.uleb();
     if (attribute === 0 && form === 0) break;
-    const slot = WANTED.get(attribute);
-    const isWanted = slot !== undefined && (wanted & (1 << slot)) === 0;
+    const slot = attribute < SLOT_OF.length ? SLOT_OF[attribute] : attribute === dw.DW_AT_MIPS_linkage_name ? SLOT_LINKAGE_NAME : -1;
+    // The first of equals counts: a table may not make one byte of an entry cost a thousand values.
+    const isWanted = slot >= 0 && (wanted & (1 << slot)) === 0;
     const bytes = formSize(form, encoding);
+    if (isWanted) {
+      wanted |= 1 << slot;
+      if (unread > 0) reads.push(READ_SKIP, 0, unread);
+      unread = 0;
+    }
     if (form === dw.DW_FORM_implicit_const) {
       if (isWanted) reads.push(slot, form, constants.push(cursor.sleb()) - 1);
       else skipLeb(cursor);
+    } else if (isWanted) reads.push(slot, form, bytes);
+    else if (bytes >= 0) unread += bytes;
+    else {
+      if (unread > 0) reads.push(READ_SKIP, 0, unread);
+      unread = 0;
+      reads.push(READ_SKIP_FORM, form, bytes);
     }
-    // The first of equals counts: a table may not make one byte of an entry cost a thousand values.
-    else if (isWanted) reads.push(slot, form, bytes);
-    else if (bytes > 0 && reads.at(-3) === READ_SKIP) reads[reads.length - 1] += bytes;
-    else if (bytes > 0) reads.push(READ_SKIP, 0, bytes);
-    else if (bytes < 0) reads.push(READ_SKIP_FORM, form, bytes);
-    if (isWanted) wanted |= 1 << slot;
-    const last = skips.at(-1);
-    if (bytes < 0) skips.push(bytes);
-    else if (last !== undefined && last >= 0) skips[skips.length - 1] += bytes;
-    else if (bytes > 0) skips.push(bytes);
+    if (bytes >= 0) toSkip += bytes;
+    else {
+      if (toSkip > 0) skips.push(toSkip);
+      toSkip = 0;
+      skips.push(bytes);
+    }
   }
+  if (unread > 0) reads.push(READ_SKIP, 0, unread);
+  if (toSkip > 0) skips.push(toSkip);
   return { skips: Int32Array.from(skips), reads: Int32Array.from(reads), constants };
 }

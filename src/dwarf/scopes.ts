@@ -87,15 +87,17 @@ function scopesOnTheWay(unit: Unit, target: number): number[] {
   const scopes: number[] = [];
   for (let p = header.headerSize; p < target;) {
     const at = p;
-    if (bytes[p] === 0) {
-      p++;
+    let code = bytes[p++];
+    if (code === 0) {
       const parent = around.pop();
       if (parent !== undefined && scopes.at(-1) === parent) scopes.pop();
       continue;
     }
-    unit.cursor.offset = p;
-    const code = unit.cursor.uleb();
-    p = unit.cursor.offset;
+    if (code >= 0x80) {
+      unit.cursor.offset = at;
+      code = unit.cursor.uleb();
+      p = unit.cursor.offset;
+    }
     const abbreviation = abbreviations.get(code);
     if (abbreviation === undefined) throw unit.noAbbreviation(at, code);
     if (abbreviation.hasSibling) {

@@ -31,7 +31,7 @@ export class Located {
     const address = this.rebase.toFile(profile.locations.address(location));
     if (address === null) return null;
     const { symbols } = this;
-    const isLeafOnly = (profile.positions()[location]! & POSITION_MASK) === POSITION_LEAF;
+    const isLeafOnly = (profile.positions()[location] & POSITION_MASK) === POSITION_LEAF;
     if (isLeafOnly && profile.locations.lineCount(location) > 0 && !symbols.go?.covers(address)) {
       return symbols.lookup(address + 1);
     }
@@ -44,7 +44,7 @@ export class Located {
     const named = work.locations.filter((i) => !lacking.has(i) && outermostName(profile, i) !== '');
     const step = Math.max(1, named.length / EVIDENCE_SAMPLE);
     for (let at = 0; at < named.length; at += step) {
-      const location = named[Math.floor(at)]!;
+      const location = named[Math.floor(at)];
       const address = this.rebase.toFile(profile.locations.address(location));
       const lines = profile.locations.lines(location).map((line) => line.line);
       yield [{ function: outermostName(profile, location), lines }, this.#candidateFrames(address)];
@@ -65,7 +65,7 @@ export class Located {
     const bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
     const step = Math.max(1, work.lacking.length / EVIDENCE_SAMPLE);
     for (let at = 0; at < work.lacking.length; at += step) {
-      const [location, need] = work.lacking[Math.floor(at)]!;
+      const [location, need] = work.lacking[Math.floor(at)];
       if (need !== 'unnamed') continue;
       bounds.addresses++;
       const address = this.rebase.toFile(profile.locations.address(location));

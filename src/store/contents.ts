@@ -91,7 +91,7 @@ export class Contents {
       this.#unsaved++;
       return this.put(entryFromFacts(file, recorded));
     }
-    this.#forget(file.path);
+    this.#drop(escapeControls(file.path));
     if (recorded !== null && recorded.sizeBytes !== file.sizeBytes) return this.put(entryOfOtherSize(file, recorded));
     this.#waiting.set(file.path, { file, recorded });
   }
@@ -146,7 +146,7 @@ export class Contents {
       this.#notice(`a defect of resym shows in ${escapeControls(file.path)}: ${stackOf(defect)}`),
     );
     if (this.#waiting.has(file.path)) return; // it has changed again
-    if (seen === 'no object') this.drop(escapeControls(file.path));
+    if (seen === 'no object') this.#drop(escapeControls(file.path));
     else if (seen === 'gone') this.#forget(file.path);
     else if (seen.isUnreadable) {
       this.put(seen.entry);
@@ -172,15 +172,19 @@ export class Contents {
     this.#waiting.delete(path);
     this.#unreadable.delete(path);
     this.#tree.forget(path);
-    this.drop(escapeControls(path));
+    this.#drop(escapeControls(path));
   }
 
   /** @param path as StoredBinary has it */
-  drop(path: string): void {
-    const entry = this.#entries.get(path);
-    if (entry !== undefined) this.#tree.forget(entry.file.path);
+  #drop(path: string): void {
     this.#entries.delete(path);
     this.catalog.delete(path);
+  }
+
+  /** Takes note that a file was deleted. */
+  deleted(binary: StoredBinary): void {
+    const entry = this.#entries.get(binary.path);
+    if (entry !== undefined) this.#forget(entry.file.path);
   }
 
   /** The entry a StoredBinary belongs to, by its path. */

@@ -292,7 +292,7 @@ export class DirectoryStore implements SymbolStore {
         await fs.rm(join(this.root, path + FACTS_SUFFIX), { force: true });
         keys.add(own.key);
       }
-      this.#contents.drop(binary.path);
+      this.#contents.deleted(binary);
     }
     for (const key of keys) await settleAlias(this.root, key);
   }

@@ -19,7 +19,7 @@ export class FunctionTable {
     this.#reach = new Float64Array(symbols.length);
     let reach = 0;
     for (let i = 0; i < symbols.length; i++) {
-      reach = Math.max(reach, symbols.start[i]! + symbols.size[i]!);
+      reach = Math.max(reach, symbols.start[i] + symbols.size[i]);
       this.#reach[i] = reach;
     }
   }
@@ -37,8 +37,8 @@ export class FunctionTable {
   /** The innermost function whose [start, start + size) holds the address; null when none does. */
   find(address: number): Frame | null {
     const { start, size } = this.#symbols;
-    for (let i = lastAtOrBelow(start, address); i >= 0 && this.#reach[i]! > address; i--) {
-      if (address < start[i]! + size[i]!) return this.#frame(this.#bestAlias(i));
+    for (let i = lastAtOrBelow(start, address); i >= 0 && this.#reach[i] > address; i--) {
+      if (address < start[i] + size[i]) return this.#frame(this.#bestAlias(i));
     }
     return null;
   }

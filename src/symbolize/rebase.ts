@@ -179,7 +179,7 @@ export class Rebase {
     if (object.segments.length === 0 || isPlaceholder(this.#range)) {
       return elfBase(object.type, null, this.#stext, this.#range);
     }
-    const only = this.#candidates.length === 1 ? this.#candidates[0]! : null;
+    const only = this.#candidates.length === 1 ? this.#candidates[0] : null;
     return only ? this.#baseOf(only) : null;
   }
 
@@ -188,7 +188,7 @@ export class Rebase {
     if (isPlaceholder(this.#range)) return 0n;
     const text = this.#object.segments.filter((s) => s.executable);
     if (text.length !== 1) return null;
-    const vaddr = this.#object.bias + BigInt(text[0]!.address);
+    const vaddr = this.#object.bias + BigInt(text[0].address);
     return wrap(this.#range.start - (vaddr - (vaddr % PAGE)));
   }
 
@@ -204,7 +204,7 @@ export class Rebase {
       const offset = BigInt(s.fileOffset);
       return fileOffset >= offset && fileOffset < offset + BigInt(s.size);
     });
-    return holding.length === 1 ? this.#baseOf(holding[0]!) : null;
+    return holding.length === 1 ? this.#baseOf(holding[0]) : null;
   }
 }
 

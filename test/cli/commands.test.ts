@@ -54,10 +54,10 @@ describe('resym lookup', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    assert.deepEqual(Object.keys(found!), ['address', 'source', 'frames']);
-    assert.equal(found!['address'], '0x4e2a32');
-    assert.equal(found!['source'], 'pclntab');
-    const frames = found!['frames'] as Record<string, unknown>[];
+    assert.deepEqual(Object.keys(found), ['address', 'source', 'frames']);
+    assert.equal(found['address'], '0x4e2a32');
+    assert.equal(found['source'], 'pclntab');
+    const frames = found['frames'] as Record<string, unknown>[];
     assert.deepEqual(frames[0], {
       function: 'main.discount',
       systemName: 'main.discount',
@@ -91,13 +91,13 @@ describe('resym inspect', () => {
     assert.equal(code, 0);
     const value = json(stdout) as Record<string, Record<string, unknown>>;
     assert.deepEqual(Object.keys(value), ['path', 'format', 'arch', 'type', 'sizeBytes', 'ids', 'go', 'symbols']);
-    assert.deepEqual(Object.keys(value['ids']!), ['gnu', 'go', 'goDerivedGnu', 'uuid', 'pe', 'pclntabSha256']);
-    assert.deepEqual(Object.keys(value['go']!), ['version', 'path', 'main', 'settings']);
-    assert.deepEqual(Object.keys(value['symbols']!), ['pclntab', 'dwarf', 'symtab']);
+    assert.deepEqual(Object.keys(value['ids']), ['gnu', 'go', 'goDerivedGnu', 'uuid', 'pe', 'pclntabSha256']);
+    assert.deepEqual(Object.keys(value['go']), ['version', 'path', 'main', 'settings']);
+    assert.deepEqual(Object.keys(value['symbols']), ['pclntab', 'dwarf', 'symtab']);
     assert.equal(value['format'], 'elf');
-    assert.equal(value['ids']!['gnu'], '4eaa1361d59523fe3f8185434aa86635ff9b5828');
-    assert.equal(value['ids']!['uuid'], null);
-    assert.equal((value['symbols']!['pclntab'] as Record<string, unknown>)['functions'], 2508);
+    assert.equal(value['ids']['gnu'], '4eaa1361d59523fe3f8185434aa86635ff9b5828');
+    assert.equal(value['ids']['uuid'], null);
+    assert.equal((value['symbols']['pclntab'] as Record<string, unknown>)['functions'], 2508);
   });
 });
 
@@ -109,7 +109,7 @@ describe('resym store', () => {
     assert.equal((await resym(['store', 'add', binary, ...options])).code, 0);
     const list = json((await resym(['store', 'ls', '--json', ...options])).stdout) as Record<string, unknown>[];
     assert.equal(list.length, 1);
-    assert.equal(list[0]!['name'], 'shop');
+    assert.equal(list[0]['name'], 'shop');
     assert.match((await resym(['store', 'show', '4eaa', ...options])).stdout.toString(), /go1\.26/);
     assert.equal((await resym(['store', 'show', 'ffff', ...options])).code, 1);
     assert.match((await resym(['store', 'verify', ...options])).stdout.toString(), /1 checked, 0 damaged/);
@@ -140,7 +140,7 @@ describe('resym symbolize', () => {
     assertUntouched(gunzipSync(readFileSync(profile)), gunzipSync(readFileSync(out)));
     const { profiles } = json(readFileSync(report)) as { profiles: Record<string, unknown>[] };
     assert.equal(profiles.length, 1);
-    const { mappings, ...entry } = profiles[0]!;
+    const { mappings, ...entry } = profiles[0];
     assert.deepEqual(entry, {
       input: profile,
       output: out,
@@ -148,7 +148,7 @@ describe('resym symbolize', () => {
       error: null,
       locations: { total: 96, namedBefore: 91, namedAfter: 96 },
     });
-    const main = (mappings as Record<string, unknown>[])[0]!;
+    const main = (mappings as Record<string, unknown>[])[0];
     assert.deepEqual(main, {
       id: '1',
       file: '/srv/shop/shop',
