@@ -70,6 +70,9 @@ export async function list(options: StoreOptions): Promise<void> {
     binary.addedAt.slice(0, 16).replace('T', ' '),
   ]);
   printTable(['ID', 'NAME', 'ARCH', 'GO', 'SYMBOLS', 'BYTES', 'ADDED'], rows, new Set([5]));
+  for (const { path, problem } of binaries) {
+    if (problem !== '') process.stderr.write(`resym: ${printable(path)}: ${problem}\n`);
+  }
 }
 
 function symbolsOf({ identity: { symbols } }: StoredBinary): string {

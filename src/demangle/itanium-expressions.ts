@@ -266,43 +266,26 @@ export abstract class ExpressionGrammar extends LiteralGrammar {
     return new WordRequirement('requires', this.constraint());
   }
 
-  /**
-   * `[gs] <base> | [gs] sr <level>+ E <base> | srN <type> <level>+ E <base> | sr <type> <base>`
-   *
-   * g++ writes `sr` with a whole name as the type and no `E`, which the rest of the rule does not foresee.
-   */
+  /** `[gs] <base> | [gs] sr <level>+ E <base> | srN <type> <level>+ E <base> | sr <type> <base>` */
   private unresolvedName(global: boolean): Node {
-    if (this.take('srN')) {
-      const { at } = this;
-      const read = this.attempt(() => {
-        let scope = this.unresolvedType();
-        while (!this.take('E')) scope = new NestedName(scope, this.simpleId());
-        return new NestedName(scope, this.baseUnresolvedName());
-      });
-      if (read !== null) return read;
-      this.at = at - 1;
-      return this.nameInType();
-    }
     if (!this.take('sr')) {
       const base = this.baseUnresolvedName();
       return global ? new PrefixedName('::', base) : base;
     }
-    const read = this.attempt(() => {
-      if (!this.peekDigit()) {
-        const scope = this.unresolvedType();
-        return new NestedName(scope, this.baseUnresolvedName());
-      }
-      let scope = this.simpleId();
-      if (global) scope = new PrefixedName('::', scope);
-      while (!this.take('E')) scope = new NestedName(scope, this.simpleId());
-      return new NestedName(scope, this.baseUnresolvedName());
-    });
-    return read ?? this.nameInType();
+    let scope: Node;
+    if (this.dialect.gnu) scope = this.type();
+    else if (this.take('N')) scope = this.innerScope(this.unresolvedType());
+    else if (this.peekDigit()) {
+      const outermost = this.simpleId();
+      scope = this.innerScope(global ? new PrefixedName('::', outermost) : outermost);
+    } else scope = this.unresolvedType();
+    return new NestedName(scope, this.baseUnresolvedName());
   }
 
-  private nameInType(): Node {
-    const scope = this.type();
-    return new NestedName(scope, this.baseUnresolvedName());
+  private innerScope(outermost: Node): Node {
+    let scope = outermost;
+    while (!this.take('E')) scope = new NestedName(scope, this.simpleId());
+    return scope;
   }
 
   /** `<unresolved-type> ::= <template-param> [<args>] | <decltype> | <substitution> [<args>]` */

@@ -6,10 +6,10 @@
  * last encodings); a rule that is needed before it is defined is declared here.
  */
 import type { ClosureType, ForwardReference } from './function-nodes.ts';
-import { MAX_DEPTH, type Node, UNREADABLE } from './node.ts';
+import { BEYOND, MAX_DEPTH, type Node, UNREADABLE } from './node.ts';
 import type { RefQualifier } from './type-nodes.ts';
 
-/** Rules entered while reading one symbol. One is entered for every few characters; only retries could need more. */
+/** Rules entered while reading one symbol: more than two for every character of the longest. */
 const MAX_RULES = 150_000;
 
 /** What the name of a function says about the rest of its encoding. */
@@ -27,8 +27,20 @@ export class NameFacts {
 /** Arguments by template parameter level, outermost first; null for a lambda's level made up of `auto`. */
 export type TemplateLevels = (Node[] | null)[];
 
+/** What a symbol does not say: which of two readings its compiler meant. */
+export interface Dialect {
+  /**
+   * `sr` is followed by a type that later substitutions may mean, and `Dv_` by an expression: g++'s spelling. Else `sr` is
+   * followed by names up to an `E`, as the ABI has it.
+   */
+  readonly gnu: boolean;
+  /** In `operator T<...>` the arguments are the type's, not the operator's. */
+  readonly argumentsOfType: boolean;
+}
+
 export abstract class ItaniumGrammar {
   protected readonly symbol: string;
+  protected readonly dialect: Dialect;
   protected at: number;
   /** The components that `S_`, `S0_`, ... mean. */
   protected substitutions: Node[] = [];
@@ -47,8 +59,9 @@ export abstract class ItaniumGrammar {
   private depth = 0;
   private rules = 0;
 
-  constructor(symbol: string, at: number) {
+  constructor(symbol: string, at: number, dialect: Dialect) {
     this.symbol = symbol;
+    this.dialect = dialect;
     this.at = at;
   }
 
@@ -64,7 +77,7 @@ export abstract class ItaniumGrammar {
 
   /** Every rule that can contain itself is entered through here. */
   protected enter(): void {
-    if (++this.depth > MAX_DEPTH || ++this.rules > MAX_RULES) throw UNREADABLE;
+    if (++this.depth > MAX_DEPTH || ++this.rules > MAX_RULES) throw BEYOND;
   }
 
   protected leave(): void {
@@ -115,24 +128,6 @@ export abstract class ItaniumGrammar {
     const nodes: Node[] = [];
     while (!this.take(end)) nodes.push(rule());
     return nodes;
-  }
-
-  /** `rule` if it can be read here, else null and nothing has happened. Few places need it. */
-  protected attempt(rule: () => Node): Node | null {
-    const { at, depth, madeUp, levels, forward, substitutions } = this;
-    const { argumentsFollowTypes, forwardAllowed, parametersUnknown, lambdaLevel } = this;
-    this.madeUp = madeUp.slice();
-    this.levels = levels.slice();
-    this.forward = forward.slice();
-    this.substitutions = substitutions.slice();
-    try {
-      return rule();
-    } catch (error) {
-      if (error !== UNREADABLE) throw error;
-    }
-    Object.assign(this, { at, depth, madeUp, levels, forward, substitutions });
-    Object.assign(this, { argumentsFollowTypes, forwardAllowed, parametersUnknown, lambdaLevel });
-    return null;
   }
 
   /** Remembers a component that later substitutions may mean. */

@@ -234,7 +234,9 @@ export abstract class NameGrammar extends TypeGrammar {
     if (kind === '' || !(destructor ? '01245' : '12345').includes(kind)) throw UNREADABLE;
     this.at++;
     if (facts !== null) facts.isStructor = true;
-    if (inherited) this.name(facts); // the base it comes from is not printed
+    // the base it comes from is not printed
+    if (inherited && this.peek() === 'S' && this.peek(1) !== 't') this.type();
+    else if (inherited) this.name(facts);
     return new StructorName(spelledOut(scope), destructor);
   }
 
@@ -297,7 +299,7 @@ export abstract class NameGrammar extends TypeGrammar {
   private conversion(facts: NameFacts | null): Node {
     this.at += 2;
     const { argumentsFollowTypes, forwardAllowed } = this;
-    this.argumentsFollowTypes = false;
+    this.argumentsFollowTypes = this.dialect.argumentsOfType;
     this.forwardAllowed ||= facts !== null;
     const type = this.type();
     this.argumentsFollowTypes = argumentsFollowTypes;

@@ -18,6 +18,8 @@ export abstract class TemplateGrammar extends ItaniumGrammar {
   protected templateArguments(inForce: boolean): Node {
     this.need('I');
     this.enter();
+    const { argumentsFollowTypes } = this;
+    this.argumentsFollowTypes = true;
     const outermost: Node[] = [];
     if (inForce) this.levels = [outermost];
     const args: Node[] = [];
@@ -30,6 +32,7 @@ export abstract class TemplateGrammar extends ItaniumGrammar {
       this.need('E');
       break;
     }
+    this.argumentsFollowTypes = argumentsFollowTypes;
     this.leave();
     return new TemplateArguments(args);
   }
@@ -50,6 +53,7 @@ export abstract class TemplateGrammar extends ItaniumGrammar {
         this.need('E');
         return value;
       }
+      case 'I': // before `J` there was
       case 'J':
         this.at++;
         return new ArgumentPack(this.until('E', () => this.templateArgument()));
@@ -62,12 +66,19 @@ export abstract class TemplateGrammar extends ItaniumGrammar {
       }
       case 'T':
         if (!this.atParameterDeclaration()) return this.type();
-        // the declaration only tells overloads apart
-        this.templateParameterDeclaration([]);
+        this.undisplayedDeclaration();
         return this.templateArgument();
       default:
         return this.type();
     }
+  }
+
+  /** A declaration that only tells overloads apart; it may name parameters of templates around, which are not known. */
+  private undisplayedDeclaration(): void {
+    const { parametersUnknown } = this;
+    this.parametersUnknown = true;
+    this.templateParameterDeclaration([]);
+    this.parametersUnknown = parametersUnknown;
   }
 
   /** `<template-param> ::= T_ | T <n> _ | TL <level> __ | TL <level> _ <n> _` */

@@ -264,18 +264,13 @@ export abstract class TypeGrammar extends TemplateGrammar {
     return dimension;
   }
 
-  /** `Dv <number> _ <type>`, `Dv [<expression>] _ <type>`, `Dv <number> _ p` (AltiVec pixels) */
+  /** `Dv <number> _ <type>`, `Dv [<expression>] _ <type>`, `Dv <number> _ p` (AltiVec pixels), g++'s `Dv _ <expression> _ <type>` */
   private vectorType(): Node {
     this.at += 2;
-    if (!this.peekDigit() && this.peek() === '_' && this.peek(1) !== '') {
-      // `Dv _ <expression> _ <type>`: what older compilers write for a dimension that is an expression
-      const older = this.attempt(() => {
-        this.at++;
-        const dimension = this.expression();
-        this.need('_');
-        return new VectorType(this.type(), dimension);
-      });
-      if (older !== null) return older;
+    if (this.dialect.gnu && this.take('_')) {
+      const older = this.expression();
+      this.need('_');
+      return new VectorType(this.type(), older);
     }
     const dimension = this.optionalDimension();
     if (this.take('p')) return new VectorType(new Name('pixel'), dimension);

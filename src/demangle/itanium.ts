@@ -10,9 +10,17 @@
  */
 import { FunctionEncoding } from './function-nodes.ts';
 import { ExpressionGrammar } from './itanium-expressions.ts';
-import { NameFacts } from './itanium-grammar.ts';
+import { type Dialect, NameFacts } from './itanium-grammar.ts';
 import { ConstructionVtable, PrefixedName } from './name-nodes.ts';
-import { MAX_SYMBOL, type Node, Printer, UNREADABLE } from './node.ts';
+import { BEYOND, MAX_SYMBOL, type Node, Printer, UNREADABLE } from './node.ts';
+
+/** The readings to try, the ABI's first. */
+const DIALECTS: readonly Dialect[] = [
+  { gnu: false, argumentsOfType: false },
+  { gnu: true, argumentsOfType: false },
+  { gnu: false, argumentsOfType: true },
+  { gnu: true, argumentsOfType: true },
+];
 
 /** `<special-name>`s that are a word or two and a type. */
 const OF_TYPE = new Map([
@@ -41,12 +49,15 @@ export function demangleItanium(symbol: string): string | null {
   if (symbol.length > MAX_SYMBOL) return null;
   const start = encodingStart(symbol);
   if (start < 0) return null;
-  try {
-    return new Encodings(symbol, start).read(start > 3);
-  } catch (error) {
-    if (error === UNREADABLE) return null;
-    throw error;
+  for (const dialect of DIALECTS) {
+    try {
+      return new Encodings(symbol, start, dialect).read(start > 3);
+    } catch (error) {
+      if (error === BEYOND) return null;
+      if (error !== UNREADABLE) throw error;
+    }
   }
+  return null;
 }
 
 /** Where the encoding begins, -1 if none does: behind one to four underscores and a `Z`. */

@@ -17,8 +17,12 @@ export const MAX_DEPTH = 768;
 /** Nodes visited while printing one name, including those that print nothing. About 5 ms. */
 const MAX_VISITS = 200_000;
 
-/** Thrown inside this room for a symbol that cannot be read, caught at its entry points; one object, it carries nothing. */
+/**
+ * Thrown inside this room for a symbol that is not of the grammar, and for one that is beyond a bound; caught at the entry
+ * points. Single objects: no stack is recorded, nothing is carried.
+ */
 export const UNREADABLE = new Error('not a name this reads');
+export const BEYOND = new Error('a name beyond the bounds');
 
 /** Answers to "does this node have the part": some depend on the pack element being printed and must be asked then. */
 export const NO = 0;
@@ -110,7 +114,7 @@ export class Printer {
   put(text: string): void {
     if (text.length === 0) return;
     this.#text += text;
-    if (this.#text.length > MAX_TEXT) throw UNREADABLE;
+    if (this.#text.length > MAX_TEXT) throw BEYOND;
     this.last = text.charCodeAt(text.length - 1);
   }
 
@@ -191,7 +195,7 @@ export class Printer {
   }
 
   #enter(): void {
-    if (++this.#depth > MAX_DEPTH || ++this.#visits > MAX_VISITS) throw UNREADABLE;
+    if (++this.#depth > MAX_DEPTH || ++this.#visits > MAX_VISITS) throw BEYOND;
   }
 
   #ask(node: Node, question: (decider: Node) => boolean): boolean {

@@ -2,7 +2,7 @@
  * What the rules of Rust's v0 mangling share: the symbol and the place in it, the text printed so far, numbers,
  * identifiers, references back, bound lifetimes, and the bounds.
  */
-import { MAX_SYMBOL, MAX_TEXT, UNREADABLE } from './node.ts';
+import { BEYOND, MAX_SYMBOL, MAX_TEXT, UNREADABLE } from './node.ts';
 import { punycode } from './rust-literals.ts';
 
 /** Nesting of paths, types and constants; rustc-demangle's own bound. */
@@ -27,7 +27,7 @@ export abstract class V0Cursor {
   protected put(text: string): void {
     if (!this.printing) return;
     this.out += text;
-    if (this.out.length > MAX_TEXT) throw UNREADABLE;
+    if (this.out.length > MAX_TEXT) throw BEYOND;
   }
 
   protected next(): string {
@@ -42,7 +42,7 @@ export abstract class V0Cursor {
   }
 
   protected enter(): void {
-    if (++this.depth > MAX_DEPTH || ++this.steps > MAX_STEPS) throw UNREADABLE;
+    if (++this.depth > MAX_DEPTH || ++this.steps > MAX_STEPS) throw BEYOND;
   }
 
   /** Reads until `E`, with `separator` between; returns how many. */

@@ -10,7 +10,7 @@
  * and where it ends. The text is that of rustc-demangle's alternate form: without hashes of crates and without types
  * behind numbers.
  */
-import { MAX_SYMBOL, UNREADABLE } from './node.ts';
+import { BEYOND, MAX_SYMBOL, UNREADABLE } from './node.ts';
 import { character, quoted, utf8 } from './rust-literals.ts';
 import { rustSuffix } from './rust-suffix.ts';
 import { V0Cursor } from './rust-v0-cursor.ts';
@@ -36,7 +36,7 @@ export function demangleRustV0(symbol: string): string | null {
     if (suffix === null) return null;
     return new V0(body).text() + suffix;
   } catch (error) {
-    if (error === UNREADABLE) return null;
+    if (error === UNREADABLE || error === BEYOND) return null;
     throw error;
   }
 }

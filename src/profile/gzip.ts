@@ -158,6 +158,8 @@ class Inflater {
         throw this.#error(stream.msg || `inflate failed with ${status}`);
       }
       const full = stream.avail_out === 0;
+      // Input and room, and yet no step: not known to happen, but it would be a loop without end.
+      if (status === Z_BUF_ERROR && !full && stream.avail_in > 0) throw this.#error('inflate is stuck');
       if (full) this.#flush();
       if (status === Z_STREAM_END) {
         this.#open = false;

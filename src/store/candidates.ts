@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { isParseError, isSystemError } from '../errors.ts';
 import type { FoundBy } from '../match/verdict.ts';
@@ -45,7 +46,8 @@ export class CandidateFinder {
   async #pinnedFor(mapping: MappingRecord, paths: readonly string[]): Promise<Candidate[]> {
     const found: { candidate: Candidate; rank: number }[] = [];
     for (const path of paths) {
-      const lease = () => this.#opened.lease(`file:${path}`, path, () => openPath(path));
+      const version = fileVersion(path);
+      const lease = () => this.#opened.lease(`file:${path}:${version}`, path, () => openPath(path));
       const id = await this.#buildIdOf(lease);
       const idKnown = id !== null && isGnuBuildId(mapping.buildId);
       const sameId = idKnown && id === mapping.buildId.toLowerCase();
@@ -91,7 +93,7 @@ export class CandidateFinder {
         name: binary.name,
         foundBy: 'build-id' as const,
         lease: () =>
-          this.#opened.lease(`store:${binary.path}:${binary.sizeBytes}:${binary.addedAt}`, binary.name, () =>
+          this.#opened.lease(`store:${binary.path}:${binary.version}`, binary.name, () =>
             store.open(binary),
           ),
       }));
@@ -122,6 +124,12 @@ function queriesFor(buildId: string): BinaryQuery[] {
   const text = Buffer.from(buildId, 'hex').toString('latin1');
   if (/^[\w\-+=/.]+$/.test(text) && text.includes('/')) queries.push({ go: text });
   return queries;
+}
+
+/** Changes when the file does; "" when it cannot be looked at, which opening it will report. */
+function fileVersion(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats ? `${stats.ino}:${stats.size}:${stats.mtimeMs}` : '';
 }
 
 /** Rejects with the system's error or FormatError. */

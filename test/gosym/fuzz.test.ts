@@ -126,7 +126,7 @@ test(`${SEEDS} damaged Go programs`, (t) => {
 type Outcome = 'answered' | 'no table' | 'refused' | 'refused later';
 
 function attempt({ bytes, addresses }: Subject, length: number, next: (n: number) => number): Outcome {
-  let refused = false;
+  let refused: boolean;
   /** Runs a read; anything but a value or a parse error passes through and fails the test. */
   const tryTo = <T>(read: () => T): T | undefined => {
     try {
@@ -143,7 +143,7 @@ function attempt({ bytes, addresses }: Subject, length: number, next: (n: number
     const id = tryTo(() => readGoBuildId(object));
     if (typeof id === 'string') derivedGnuBuildId(id);
     tryTo(() => readBuildInfo(object));
-    symbols = GoSymbols.open(object, next(2) === 0 ? 0 : undefined);
+    symbols = GoSymbols.open(object, next(2) === 0 ? 64 << 10 : undefined);
   } catch (error) {
     if (!isParseError(error)) throw error;
     return 'refused';
