@@ -21,7 +21,7 @@ import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './
 import { Profile } from './profile/profile.ts';
 import { type MappingFlags, type NewLine, splice } from './profile/splice.ts';
 import { Located } from './rewrite/located.ts';
-import { mayReplace, toLines } from './rewrite/merge.ts';
+import { LineMaker, mayReplace } from './rewrite/merge.ts';
 import { MappingOutcome } from './rewrite/outcome.ts';
 import type { ProfileReport } from './rewrite/report.ts';
 import { type MappingWork, outermostName, survey } from './rewrite/survey.ts';
@@ -162,6 +162,7 @@ class Run {
   readonly #finder: CandidateFinder;
   readonly #deadline: Deadline;
   readonly #pinned: readonly string[];
+  readonly #maker = new LineMaker();
 
   constructor(profile: Profile, finder: CandidateFinder, options: ResymOptions) {
     this.#profile = profile;
@@ -242,7 +243,7 @@ class Run {
       if (found === null) continue;
       const depth = profile.locations.lineCount(location);
       if (!mayReplace(need, outermostName(profile, location), depth, found)) continue;
-      this.lines.set(location, toLines(found.frames));
+      this.lines.set(location, this.#maker.lines(found.frames));
       outcome.replaced(need, found);
     }
     outcome.explainRest(located);

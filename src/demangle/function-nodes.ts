@@ -112,13 +112,16 @@ export class ForwardReference extends Node {
   override readonly isArray = ASK;
   override readonly isFunction = ASK;
   readonly index: number;
+  /** What to print if no such argument comes, null if one must. */
+  readonly fallback: Node | null;
   /** Set when the arguments have been read. */
   target: Node | null = null;
   #printing = false;
 
-  constructor(index: number) {
+  constructor(index: number, fallback: Node | null) {
     super();
     this.index = index;
+    this.fallback = fallback;
   }
 
   override left(out: Printer): void {

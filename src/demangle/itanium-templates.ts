@@ -73,12 +73,17 @@ export abstract class TemplateGrammar extends ItaniumGrammar {
     }
   }
 
-  /** A declaration that only tells overloads apart; it may name parameters of templates around, which are not known. */
+  /**
+   * A declaration that only tells overloads apart. It may name the argument it stands before, and parameters of templates
+   * around, which are not known; a substitution further on may mean any of them.
+   */
   private undisplayedDeclaration(): void {
-    const { parametersUnknown } = this;
+    const { parametersUnknown, forwardAllowed } = this;
     this.parametersUnknown = true;
+    this.forwardAllowed = true;
     this.templateParameterDeclaration([]);
     this.parametersUnknown = parametersUnknown;
+    this.forwardAllowed = forwardAllowed;
   }
 
   /** `<template-param> ::= T_ | T <n> _ | TL <level> __ | TL <level> _ <n> _` */
@@ -95,12 +100,13 @@ export abstract class TemplateGrammar extends ItaniumGrammar {
       index = this.count() + 1;
       this.need('_');
     }
-    if (this.parametersUnknown) return new Name(this.symbol.slice(start, this.at - 1));
+    const asNumbered = this.parametersUnknown ? new Name(this.symbol.slice(start, this.at - 1)) : null;
     if (this.forwardAllowed && level === 0) {
-      const reference = new ForwardReference(index);
+      const reference = new ForwardReference(index, asNumbered);
       this.forward.push(reference);
       return reference;
     }
+    if (asNumbered !== null) return asNumbered;
     const known = this.levels.at(level)?.[index];
     if (level < this.levels.length && known !== undefined) return known;
     if (this.lambdaLevel === level && level <= this.levels.length) {
@@ -183,10 +189,12 @@ export abstract class TemplateGrammar extends ItaniumGrammar {
 
   /** `<constraint-expression>`: may name parameters of every enclosing template, so they stay as numbered. */
   protected constraint(): Node {
-    const { parametersUnknown } = this;
+    const { parametersUnknown, forwardAllowed } = this;
     this.parametersUnknown = true;
+    this.forwardAllowed = false;
     const expression = this.expression();
     this.parametersUnknown = parametersUnknown;
+    this.forwardAllowed = forwardAllowed;
     return expression;
   }
 }

@@ -132,9 +132,8 @@ class Encodings extends ExpressionGrammar {
   private resolve(firstForward: number): void {
     const outermost = this.levels.at(0) ?? [];
     for (const reference of this.forward.splice(firstForward)) {
-      const argument = outermost[reference.index];
-      if (argument === undefined) throw UNREADABLE;
-      reference.target = argument;
+      reference.target = outermost[reference.index] ?? reference.fallback;
+      if (reference.target === null) throw UNREADABLE;
     }
   }
 

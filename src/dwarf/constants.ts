@@ -119,6 +119,11 @@ export const DW_LANG_Swift = 0x1e;
 export const DW_LANG_C17 = 0x2c;
 export const DW_LANG_Mips_Assembler = 0x8001;
 
+// Operations (table 7.9), of the one expression that stands for an address
+export const DW_OP_const4u = 0x0c;
+export const DW_OP_plus = 0x22;
+export const DW_OP_addrx = 0xa1;
+
 // Line number program: standard opcodes (table 7.25), extended opcodes (table 7.26), entry formats (table 7.27)
 export const DW_LNS_copy = 0x01;
 export const DW_LNS_advance_pc = 0x02;

@@ -40,7 +40,7 @@ export class Die {
   readonly form = new Uint16Array(SLOTS);
   /**
    * By slot: constants and references as numbers (-1 when beyond 2^53), addresses as file addresses (-1 when outside the
-   * file's space), inline strings as their position in the unit, DW_FORM_LLVM_addrx_offset as index * 2^32 + offset,
+   * file's space), inline strings as their position in the unit, DW_FORM_LLVM_addrx_offset (and its like) as index * 2^32 + offset,
    * everything else as the number in the entry.
    */
   readonly value = new Float64Array(SLOTS);
@@ -107,10 +107,11 @@ export function readValue(cursor: Cursor, form: number, encoding: Encoding, spac
     case dw.DW_FORM_block1:
     case dw.DW_FORM_block2:
     case dw.DW_FORM_block4:
-    case dw.DW_FORM_exprloc:
     case dw.DW_FORM_ref_sig8:
       skipForm(cursor, form, encoding);
       return -1;
+    case dw.DW_FORM_exprloc:
+      return readExpression(cursor);
     case dw.DW_FORM_LLVM_addrx_offset: {
       const index = cursor.uleb();
       const offset = cursor.u32();
@@ -133,6 +134,22 @@ export function readValue(cursor: Cursor, form: number, encoding: Encoding, spac
     default:
       throw unknownForm(form, cursor.section, cursor.base + cursor.offset);
   }
+}
+
+/** An address as LLVM writes it on request: addrx, const4u, plus; as DW_FORM_LLVM_addrx_offset would have it. -1 for any other expression. */
+function readExpression(cursor: Cursor): number {
+  const length = cursor.uleb();
+  const end = cursor.offset + length;
+  let value = -1;
+  if (length >= 8 && cursor.u8() === dw.DW_OP_addrx) {
+    const index = cursor.uleb();
+    if (cursor.offset + 6 === end && cursor.u8() === dw.DW_OP_const4u && index < 1 << 21) {
+      value = index * 0x100000000 + cursor.u32();
+      if (cursor.u8() !== dw.DW_OP_plus) value = -1;
+    }
+  }
+  cursor.seek(end);
+  return value;
 }
 
 /** A u64, or -1 when it is above 2^53. */

@@ -157,7 +157,9 @@ export class Unit implements UnitBytes {
       case dw.DW_FORM_addrx4:
       case dw.DW_FORM_GNU_addr_index:
         return this.addressAt(value);
+      case dw.DW_FORM_exprloc:
       case dw.DW_FORM_LLVM_addrx_offset: {
+        if (value < 0) return -1;
         const base = this.addressAt(Math.floor(value / 0x100000000));
         return base < 0 ? -1 : base + (value % 0x100000000);
       }
@@ -300,6 +302,7 @@ function isAddress(form: number): boolean {
     case dw.DW_FORM_addrx3:
     case dw.DW_FORM_addrx4:
     case dw.DW_FORM_GNU_addr_index:
+    case dw.DW_FORM_exprloc:
     case dw.DW_FORM_LLVM_addrx_offset:
       return true;
     default:

@@ -1,14 +1,23 @@
-import type { NewLine } from '../profile/splice.ts';
+import type { NewFunction, NewLine } from '../profile/splice.ts';
 import type { Frame, Resolution } from '../symbolize/frame.ts';
 import type { Need } from './need.ts';
 
-/** Resolved frames as profile lines, innermost first. */
-export function toLines(frames: readonly Frame[]): NewLine[] {
-  return frames.map(({ name, systemName, file, line, column, startLine }) => ({
-    function: { name, systemName, filename: file, startLine },
-    line,
-    column,
-  }));
+/** Turns frames into profile lines with one function object per function: the splice interns those by identity first. */
+export class LineMaker {
+  readonly #functions = new Map<string, NewFunction[]>();
+
+  /** Innermost first, as the frames. */
+  lines(frames: readonly Frame[]): NewLine[] {
+    return frames.map((frame) => ({ function: this.#functionOf(frame), line: frame.line, column: frame.column }));
+  }
+
+  #functionOf({ name, systemName, file, startLine }: Frame): NewFunction {
+    let sameName = this.#functions.get(name);
+    if (sameName === undefined) this.#functions.set(name, (sameName = []));
+    let found = sameName.find((f) => f.filename === file && f.startLine === startLine && f.systemName === systemName);
+    if (found === undefined) sameName.push((found = { name, systemName, filename: file, startLine }));
+    return found;
+  }
 }
 
 /**
