@@ -13,7 +13,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { ObjectFile } from '../object/object.ts';
-import { findBytes } from './find-bytes.ts';
+import { findBytes, searchableSegments } from './find-bytes.ts';
 
 /** NT type of Go's note. */
 const ELF_NOTE_GOBUILDID = 4;
@@ -36,7 +36,7 @@ export function readGoBuildId(object: ObjectFile): string | null {
     return note === undefined || note.desc.length === 0 ? null : Buffer.from(note.desc).toString('utf8');
   }
   // Go's own tools have the mark among their constants: only code counts, and there the first.
-  for (const segment of object.segments.filter(({ executable }) => executable)) {
+  for (const segment of searchableSegments(object).filter(({ executable }) => executable)) {
     const end = segment.fileOffset + segment.fileSize;
     for (const at of findBytes(object.source, segment.fileOffset, end, MARK)) {
       const start = at + MARK.length;

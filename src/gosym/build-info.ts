@@ -21,7 +21,7 @@ import { Buffer } from 'node:buffer';
 import { Cursor } from '../bytes/cursor.ts';
 import { FormatError, LimitError } from '../errors.ts';
 import type { ObjectFile } from '../object/object.ts';
-import { findBytes } from './find-bytes.ts';
+import { findBytes, searchableSegments } from './find-bytes.ts';
 import { unquoteGo } from './go-quoted.ts';
 
 export interface GoModule {
@@ -76,7 +76,7 @@ function findBlob(object: ObjectFile): number {
     ...(section === undefined || section.noBits
       ? []
       : [{ address: section.address, fileOffset: section.fileOffset, size: section.size }]),
-    ...(object.debugOnly ? [] : object.segments)
+    ...(object.debugOnly ? [] : searchableSegments(object))
       .filter(({ writable, executable }) => writable && !executable)
       .map(({ address, fileOffset, fileSize }) => ({ address, fileOffset, size: fileSize })),
   ];

@@ -11,10 +11,10 @@
  * An altered magic (garble), a packer or a later Go are told apart from "no Go here" and never read by guess.
  */
 import { Buffer } from 'node:buffer';
-import { FormatError, isParseError, UnsupportedError } from '../errors.ts';
+import { FormatError, isParseError, LimitError, UnsupportedError } from '../errors.ts';
 import type { ObjectFile } from '../object/object.ts';
 import { readBuildInfo } from './build-info.ts';
-import { findBytes } from './find-bytes.ts';
+import { findBytes, searchableSegments } from './find-bytes.ts';
 import { LAYOUTS, layoutOf, readHeader, type PclntabHeader } from './layout.ts';
 import { findModuleData, type ModuleData } from './moduledata.ts';
 import { PagedBytes } from './paged-bytes.ts';
@@ -43,6 +43,11 @@ const GO_SECTIONS = [
   '.gosymtab',
   '.typelink',
 ];
+/**
+ * Sound headers without a moduledata that a search may come across. Real files have none or two; each costs a look through the
+ * whole file.
+ */
+const MAX_CANDIDATES = 16;
 /** A header is looked at through this many bytes, not the whole section. */
 const PROBE_BYTES = 0;
 
@@ -71,7 +76,10 @@ export function locateTable(object: ObjectFile): LocatedTable | null {
       continue;
     }
     try {
-      return confirm(object, section.fileOffset, section.address, size, name);
+      const header = headerAt(object, section.fileOffset, size, name);
+      const found = header && confirm(object, header, section.fileOffset, section.address, size, name);
+      if (found instanceof FormatError) problem ??= found;
+      else if (found !== null) return found;
     } catch (error) {
       if (!isParseError(error)) throw error;
       problem ??= error;
@@ -92,53 +100,66 @@ export function locateTable(object: ObjectFile): LocatedTable | null {
   return null;
 }
 
-/** Checks the table at a place completely. Throws when it is none, or no moduledata refers to it. */
-function confirm(object: ObjectFile, fileOffset: number, address: number, size: number, section: string): LocatedTable {
-  const header = readHeader(new PagedBytes(object.source, fileOffset, size, object.littleEndian, section, PROBE_BYTES));
-  if (header === null) throw new FormatError(section, 0, 'not a function table');
-  if (header.pointerSize !== object.pointerSize) {
-    throw new FormatError(section, 7, `pointers of ${header.pointerSize} bytes in a file of ${object.pointerSize}`);
-  }
+/** The table whose header is at a place, or why it is none: no moduledata refers to it. */
+function confirm(
+  object: ObjectFile,
+  header: PclntabHeader,
+  fileOffset: number,
+  address: number,
+  size: number,
+  section: string,
+): LocatedTable | FormatError {
   const module = findModuleData(object, address, header);
   if (module === null) {
     const why = object.debugOnly
       ? 'this is a debug file: the executable has what is missing'
       : 'the file is cut short, damaged, or changed by a tool';
-    throw new FormatError(section, 0, `a Go function table to which no moduledata refers; ${why}`);
+    return new FormatError(section, 0, `a Go function table to which no moduledata refers; ${why}`);
   }
   if (!(module.tableLength > header.functab && module.tableLength <= size)) {
-    throw new FormatError(section, 0, `table of ${module.tableLength} bytes in ${size}`);
+    return new FormatError(section, 0, `table of ${module.tableLength} bytes in ${size}`);
   }
   return { fileOffset, address, length: module.tableLength, section, header, module };
 }
 
 function search(object: ObjectFile): LocatedTable | null {
-  const segments = [...object.segments].sort((a, b) => Number(a.executable) - Number(b.executable));
-  for (const segment of segments) {
-    const end = Math.min(segment.fileOffset + segment.fileSize, object.source.size);
+  let candidates = 0;
+  const segments = searchableSegments(object).sort((a, b) => Number(a.executable) - Number(b.executable));
+  for (const { address: start, fileOffset, fileSize, name } of segments) {
+    const end = Math.min(fileOffset + fileSize, object.source.size);
     for (const { magic } of LAYOUTS) {
       const pattern = Buffer.alloc(6);
       if (object.littleEndian) pattern.writeUInt32LE(magic);
       else pattern.writeUInt32BE(magic);
-      for (const offset of findBytes(object.source, segment.fileOffset, end, pattern)) {
-        const address = segment.address + (offset - segment.fileOffset);
-        if (address % object.pointerSize !== 0 || offset + 16 > end) continue;
+      for (const offset of findBytes(object.source, fileOffset, end, pattern)) {
+        const within = offset - fileOffset;
+        if ((start + within) % object.pointerSize !== 0 || offset + 16 > end) continue;
         if (!looksLikeHeader(object.source.read(offset, 8), object)) continue;
-        try {
-          return confirm(
-            object,
-            offset,
-            address,
-            end - offset,
-            `${segment.name} segment+0x${(offset - segment.fileOffset).toString(16)}`,
-          );
-        } catch (error) {
-          if (!isParseError(error)) throw error; // a candidate that is none: the search goes on
-        }
+        const place = `${name} segment+0x${within.toString(16)}`;
+        const header = soundHeader(object, offset, end - offset, place);
+        if (header === null) continue;
+        if (++candidates > MAX_CANDIDATES) throw new LimitError(`more than ${MAX_CANDIDATES} Go function tables`);
+        const found = confirm(object, header, offset, start + within, end - offset, place);
+        if (found instanceof FormatError) continue;
+        return found;
       }
     }
   }
   return null;
+}
+
+/** The header, or null when it contradicts itself: bytes that happen to look like one. */
+function soundHeader(object: ObjectFile, fileOffset: number, size: number, section: string): PclntabHeader | null {
+  try {
+    return headerAt(object, fileOffset, size, section);
+  } catch (error) {
+    if (isParseError(error)) return null;
+    throw error;
+  }
+}
+
+function headerAt(object: ObjectFile, fileOffset: number, size: number, section: string): PclntabHeader | null {
+  return readHeader(new PagedBytes(object.source, fileOffset, size, object.littleEndian, section, PROBE_BYTES));
 }
 
 /** The header's first 8 bytes: known magic, two zeros, quantum, the file's pointer size. */

@@ -24,7 +24,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { ObjectFile, Section } from '../object/object.ts';
-import { findBytes } from './find-bytes.ts';
+import { findBytes, searchableSegments } from './find-bytes.ts';
 import type { PclntabHeader } from './layout.ts';
 import type { TextSection } from './text-sections.ts';
 
@@ -43,8 +43,10 @@ export interface ModuleData {
   readonly textSections: readonly TextSection[];
 }
 
+/** Sections that are nothing else. */
+const OWN_SECTIONS = ['.go.module', '__go_module'];
 /** Sections that may hold it, most likely first; without section names, all segments are searched. */
-const LIKELY_SECTIONS = ['.go.module', '__go_module', '.noptrdata', '__noptrdata', '.data', '.data.rel.ro'];
+const LIKELY_SECTIONS = [...OWN_SECTIONS, '.noptrdata', '__noptrdata', '.data', '.data.rel.ro'];
 /** Text is split about every 32 MiB, where branches end; 4096 of them are 128 GiB. */
 const MAX_TEXT_SECTIONS = 4096;
 /** Words searched for textsectmap: from the lowest known place on, past the highest. */
@@ -60,6 +62,10 @@ export function findModuleData(object: ObjectFile, address: number, header: Pcln
   };
   const likely = LIKELY_SECTIONS.map((name) => object.section(name)).filter((section) => hasBytes(section));
   for (const section of likely) {
+    if (OWN_SECTIONS.includes(section.name)) {
+      const found = tried(section.address);
+      if (found !== null) return found;
+    }
     for (const candidate of wordsEqualTo(object, section, address)) {
       const found = tried(candidate);
       if (found !== null) return found;
@@ -70,18 +76,13 @@ export function findModuleData(object: ObjectFile, address: number, header: Pcln
     const found = tried(candidate);
     if (found !== null) return found;
   }
-  const segments = [...object.segments].sort((a, b) => Number(b.writable) - Number(a.writable));
+  const segments = searchableSegments(object).sort((a, b) => Number(b.writable) - Number(a.writable));
   for (const segment of segments) {
     const range = { address: segment.address, fileOffset: segment.fileOffset, size: segment.fileSize };
     for (const candidate of wordsEqualTo(object, range, address)) {
       const found = tried(candidate);
       if (found !== null) return found;
     }
-  }
-  // A symbol relocation (Go plugins) leaves no trace of the target in its place: the section itself is the candidate.
-  for (const section of likely.slice(0, 1)) {
-    const found = tried(section.address);
-    if (found !== null) return found;
   }
   return null;
 }

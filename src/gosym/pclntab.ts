@@ -127,7 +127,7 @@ export class GoSymbols {
   /**
    * Frames at a file address, innermost first, without the wrappers runtime.CallersFrames leaves out. The address is looked up
    * as it is: it must lie inside the instruction meant, as the addresses of a Go profile do, not be a return address.
-   * null: not Go text, or padding between functions. Throws FormatError or LimitError when the table is damaged there.
+   * null: not Go text, or padding between functions. The array is shared between calls. Throws FormatError or LimitError when the table is damaged there.
    */
   frames(address: number): readonly GoFrame[] | null {
     if (address >= this.#answerStart && address < this.#answerEnd) return this.#answer;
@@ -164,9 +164,10 @@ export class GoSymbols {
     return this.#addressOf(this.#entry(this.#checked(i) + 1));
   }
 
-  /** Full name, as frames() gives it. */
+  /** Full name, as frames() gives it; "" for the space between two text sections, which counts as a function up to Go 1.17. */
   functionName(i: number): string {
-    const at = this.recordOffset(this.#checked(i)) + this.header.fieldSize;
+    if (this.#isHole(this.#checked(i))) return '';
+    const at = this.recordOffset(i) + this.header.fieldSize;
     return this.#name(this.table.u32(at));
   }
 
@@ -180,18 +181,19 @@ export class GoSymbols {
   }
 
   #checked(i: number): number {
-    if (!(Number.isInteger(i) && i >= 0 && i < this.functionCount))
+    if (!(Number.isInteger(i) && i >= 0 && i < this.functionCount)) {
       throw new RangeError(`function ${i} of ${this.functionCount}`);
+    }
     return i;
   }
 
   #enter(address: number): number {
     const found = this.findFunction(address);
-    if (found >= 0) {
-      this.#function = found;
-      this.#functionStart = this.functionStart(found);
-      this.#functionEnd = this.functionEnd(found);
-    }
+    if (found < 0) return found;
+    const [start, end] = [this.functionStart(found), this.functionEnd(found)];
+    this.#function = found;
+    this.#functionStart = start;
+    this.#functionEnd = end;
     return found;
   }
 
@@ -252,7 +254,8 @@ export class GoSymbols {
     if (this.#wrapperId === -2) {
       const { layout, fieldSize } = this.header;
       const at = fieldSize + 28 + (layout.separateTables ? 4 : 0) + (layout.startLine ? 4 : 0);
-      this.#wrapperId = findWrapperId(this.table, this.functionCount, (i) => this.recordOffset(i) + at);
+      const funcIdAt = (i: number): number => (this.#isHole(i) ? -1 : this.recordOffset(i) + at);
+      this.#wrapperId = findWrapperId(this.table, this.functionCount, funcIdAt);
     }
     return funcId === this.#wrapperId;
   }
@@ -271,8 +274,9 @@ export class GoSymbols {
     }
     if (unit < 0) return '';
     const at = header.cu + 4 * (unit + number);
-    if (at + 4 > header.filetab)
+    if (at + 4 > header.filetab) {
       throw new FormatError(table.section, at, `file ${number} of unit ${unit} outside the unit table`);
+    }
     const offset = table.u32(at);
     return offset === NO_FILE ? '' : this.#string(header.filetab + offset, header.pctab);
   }

@@ -15,22 +15,26 @@ const RUN_LENGTH = 64;
 /** Seen this often, it cannot be the id of one function. */
 const ENOUGH = 4;
 
-/** Where a function's funcID is in the table. */
+/** Where a function's funcID is in the table; -1 when it has none. */
 export type FuncIdAt = (index: number) => number;
 
 /** The funcID of wrappers; -1 when there are none. Throws FormatError when records lie outside the table. */
 export function findWrapperId(table: PagedBytes, functionCount: number, funcIdAt: FuncIdAt): number {
   const counts = new Uint32Array(256);
+  const count = (i: number): void => {
+    const at = funcIdAt(i);
+    if (at >= 0) counts[table.u8(at)]++;
+  };
   if (functionCount > RUNS * RUN_LENGTH * 4) {
     const step = Math.floor(functionCount / RUNS);
     for (let run = 0; run < RUNS; run++) {
-      for (let i = 0; i < RUN_LENGTH; i++) counts[table.u8(funcIdAt(run * step + i))]++;
+      for (let i = 0; i < RUN_LENGTH; i++) count(run * step + i);
     }
     const id = mostFrequent(counts);
     if (counts[id] >= ENOUGH) return id;
     counts.fill(0);
   }
-  for (let i = 0; i < functionCount; i++) counts[table.u8(funcIdAt(i))]++;
+  for (let i = 0; i < functionCount; i++) count(i);
   const id = mostFrequent(counts);
   return counts[id] > 1 ? id : -1;
 }

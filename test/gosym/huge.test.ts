@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
 import { BufferSource, type ByteSource } from '../../src/bytes/source.ts';
-import { FormatError } from '../../src/errors.ts';
+import { FormatError, LimitError, UnsupportedError } from '../../src/errors.ts';
 import { MAX_BYTES_IN_MEMORY } from '../../src/gosym/paged-bytes.ts';
 import { GoSymbols } from '../../src/gosym/pclntab.ts';
 import { pclntabSha256 } from '../../src/gosym/table-hash.ts';
@@ -105,4 +105,33 @@ test('a function that would take forever to decode is refused', () => {
   }
   assert.ok(performance.now() - start < 5000);
   assert.ok(again.heldBytes < 40 << 20, `${again.heldBytes}`);
+});
+
+test('a file full of tables, or mapped again and again, is refused in time', () => {
+  const { bytes } = syntheticProgram(100);
+  const table = 0x1000;
+  const header = bytes.subarray(table, table + 0x48);
+  const many = Buffer.concat([bytes.subarray(0, table), ...Array<Buffer>(200_000).fill(header), bytes.subarray(table)]);
+  // The first segment holds all of it; what follows each header is no table's.
+  many.writeBigUInt64LE(BigInt(many.length - table), 0x40 + 32);
+  many.writeBigUInt64LE(BigInt(many.length - table), 0x40 + 40);
+  const start = performance.now();
+  assert.throws(
+    () => GoSymbols.open(openObject(new BufferSource(many))),
+    (error: unknown) => error instanceof LimitError || error instanceof UnsupportedError,
+  );
+
+  const segments = 5000;
+  const again = Buffer.concat([bytes.subarray(0, 0x40), Buffer.alloc(56 * segments), Buffer.alloc(1 << 20)]);
+  for (let i = 0; i < segments; i++) {
+    const at = 0x40 + 56 * i;
+    bytes.copy(again, at, 0x40, 0x40 + 56);
+    again.writeBigUInt64LE(0n, at + 8);
+    again.writeBigUInt64LE(BigInt(0x400000 + i * (2 << 20)), at + 16);
+    again.writeBigUInt64LE(BigInt(again.length), at + 32);
+    again.writeBigUInt64LE(BigInt(again.length), at + 40);
+  }
+  again.writeUInt16LE(segments, 0x38);
+  assert.throws(() => GoSymbols.open(openObject(new BufferSource(again))), LimitError);
+  assert.ok(performance.now() - start < 5000);
 });

@@ -11,7 +11,7 @@ import { readGoBuildId } from '../../src/gosym/build-id.ts';
 import { GoSymbols } from '../../src/gosym/pclntab.ts';
 import { pclntabSha256 } from '../../src/gosym/table-hash.ts';
 import { buildGo } from '../support/build.ts';
-import { needsGo, needsTools, toolchain } from '../support/toolchains.ts';
+import { GO_VERSIONS, needsGo, needsTools, toolchain } from '../support/toolchains.ts';
 import { boundaries } from './boundaries.ts';
 import { fixtureBytes, objectOf } from './fixtures.ts';
 
@@ -69,6 +69,25 @@ test('a debug file has no table, and that is no damage', { skip: needsTools('obj
   assert.equal(readBuildInfo(object), null);
   assert.match(readGoBuildId(object) ?? '', /^[\w-]+\/[\w-]+\/[\w-]+\/[\w-]+$/);
 });
+
+// Go's own tools carry every magic as a constant, and their tables are of usual size.
+for (const version of GO_VERSIONS) {
+  test(`found in the go command of ${version} without section headers`, { skip: needsGo(version) }, () => {
+    const { go, env } = toolchain(version)!;
+    const tools = execFileSync(go, ['env', 'GOTOOLDIR'], { env, encoding: 'utf8' }).trim();
+    for (const program of [go, join(tools, 'link')]) {
+      const bytes = readFileSync(program);
+      const symbols = symbolsOf(bytes);
+      const bare = Buffer.from(bytes);
+      bare.writeBigUInt64LE(0n, 0x28);
+      bare.writeUInt16LE(0, 0x3c);
+      bare.writeUInt16LE(0, 0x3e);
+      const found = symbolsOf(bare);
+      assert.equal(found.tableAddress, symbols.tableAddress);
+      assert.equal(pclntabSha256(found), pclntabSha256(symbols));
+    }
+  });
+}
 
 // Up to Go 1.17 the table itself is full of relocated words: function entries, addresses of inline trees.
 for (const version of ['1.15', '1.16', '1.17', '1.19', '1.26']) {

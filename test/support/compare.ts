@@ -11,6 +11,8 @@
  * - Split group (before Go 1.18). A frame inlined deeply is found by addresses the runtime makes up, one a level. When a
  *   sample had one of these as its real address before, the runtime ends the location there and goes on with the other
  *   one. So a location may lack outer frames only if, in every sample that has it, the locations after it hold them.
+ *   Every version does so where a function is inlined into itself: it takes two frames of one name for recursion through
+ *   a real call.
  */
 import { framesOf, type DecodedFrame, type DecodedProfile } from './decode.ts';
 
@@ -30,7 +32,7 @@ export interface Comparison {
 export interface CompareOptions {
   /** Whether this runtime writes Function.start_line (Go 1.20 and later). */
   readonly startLines: boolean;
-  /** Whether this runtime splits groups of inlined frames (before Go 1.18). */
+  /** Whether this runtime splits any group of inlined frames (before Go 1.18), not just recursive ones. */
   readonly splitsGroups: boolean;
 }
 
@@ -54,8 +56,8 @@ export function compareProfiles(
     result.frames += expected.length;
     const where = `0x${location.address.toString(16)} (location ${location.id})`;
     const isSplit =
-      options.splitsGroups &&
       found.length > expected.length &&
+      (options.splitsGroups || found[expected.length].function === found[expected.length - 1]?.function) &&
       continues(original, location.id, found.slice(expected.length));
     if (isSplit) result.split.push(`${where}: ${stack(found)} instead of ${stack(expected)}`);
     else if (found.length !== expected.length) {
