@@ -9,7 +9,7 @@ import { demangleRustV0 } from './rust-v0.ts';
 
 /**
  * Readable name of a linker symbol; the symbol itself when it is not mangled, uses a scheme not read here, or is beyond
- * the bounds (64 Ki units of symbol, 256 Ki of name, nesting, steps). Never throws, and takes milliseconds at worst.
+ * the bounds (32 Ki units of symbol, 64 Ki of name, nesting, steps). Never throws, and takes milliseconds at worst.
  *
  * A version (`@GLIBCXX_3.4`, `@plt`) stays behind the name, and the dot of a function's entry on PowerPC before it.
  */

@@ -158,7 +158,7 @@ export abstract class ExpressionGrammar extends LiteralGrammar {
     }
   }
 
-  /** `[gs] nw <placement>* _ <type> (E | pi <expression>* E | il ... E)` */
+  /** `[gs] nw <placement>* _ <type> (E | pi <expression>* E | il <braced>* E)` */
   private newExpression(symbol: string, global: boolean): Node {
     const word = (global ? '::' : '') + symbol;
     const placement = this.until('_', () => this.expression());
@@ -173,7 +173,6 @@ export abstract class ExpressionGrammar extends LiteralGrammar {
     }
     if (this.symbol.startsWith('il', this.at)) {
       const list = this.expression() as InitializerList;
-      this.take('E');
       return new NewExpression(word, placement, new InitializerList(type, list.elements), []);
     }
     this.need('E');

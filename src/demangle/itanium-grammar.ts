@@ -9,8 +9,10 @@ import type { ClosureType, ForwardReference } from './function-nodes.ts';
 import { BEYOND, MAX_DEPTH, type Node, UNREADABLE } from './node.ts';
 import type { RefQualifier } from './type-nodes.ts';
 
-/** Rules entered while reading one symbol: more than two for every character of the longest. */
-const MAX_RULES = 150_000;
+/** Rules entered while reading one symbol. Real symbols need up to 1,000. */
+const MAX_RULES = 20_000;
+/** Components remembered for substitution. Real symbols have up to 200. */
+const MAX_SUBSTITUTIONS = 4_000;
 
 /** What the name of a function says about the rest of its encoding. */
 export class NameFacts {
@@ -132,7 +134,7 @@ export abstract class ItaniumGrammar {
 
   /** Remembers a component that later substitutions may mean. */
   protected remember(node: Node): Node {
-    this.substitutions.push(node);
+    if (this.substitutions.push(node) > MAX_SUBSTITUTIONS) throw BEYOND;
     return node;
   }
 

@@ -1,6 +1,6 @@
 /** Literals and the symbols named in expressions (5.1.6.2 of the Itanium ABI). */
 import { NameGrammar } from './itanium-names.ts';
-import { floatLiteral } from './literals.ts';
+import { floatLiteral, type FloatType } from './literals.ts';
 import { Name } from './name-nodes.ts';
 import { type Node, UNREADABLE } from './node.ts';
 import { CastLiteral, LambdaExpression, StringLiteral } from './value-nodes.ts';
@@ -46,7 +46,8 @@ export abstract class LiteralGrammar extends NameGrammar {
         return this.integer('bool');
       case 'f':
       case 'd':
-      case 'e': {
+      case 'e':
+      case 'g': {
         this.at++;
         const end = this.symbol.indexOf('E', this.at);
         const text = end < 0 ? null : this.float(first, this.symbol.slice(this.at, end));
@@ -86,7 +87,7 @@ export abstract class LiteralGrammar extends NameGrammar {
     return new Name(type.length > 3 ? `(${type})${value}` : value + type);
   }
 
-  private float(type: 'f' | 'd' | 'e', hex: string): string | null {
-    return /^[0-9a-f]{1,20}$/.test(hex) ? floatLiteral(type, hex) : null;
+  private float(type: FloatType, hex: string): string | null {
+    return /^[0-9a-f]{1,32}$/.test(hex) ? floatLiteral(type, hex) : null;
   }
 }

@@ -5,14 +5,19 @@
  * `_Z` <encoding> [`.` <suffix>]: `_ZNK3foo3barEi.cold` is `foo::bar(int) const [clone .cold]`. Mach-O puts one more
  * underscore in front, and blocks (closures of C and Objective-C) are `___Z` <encoding> `_block_invoke` [`_` <n>].
  *
- * The text is llvm-cxxfilt's (19), but for the suffixes a compiler puts on copies and parts of a function, which read
- * `[clone .cold]` as in c++filt and perf.
+ * The text is llvm-cxxfilt's (19), down to its spaces, but for the suffixes a compiler puts on copies and parts of a
+ * function, which read `[clone .cold]` as in c++filt and perf; and for what llvm-cxxfilt cannot read or misreads: g++'s own
+ * spelling of `T::name` in expressions, `_BitInt` and declared packs (test/demangle/itanium.test.ts has them all).
  */
 import { FunctionEncoding } from './function-nodes.ts';
 import { ExpressionGrammar } from './itanium-expressions.ts';
 import { type Dialect, NameFacts } from './itanium-grammar.ts';
 import { ConstructionVtable, PrefixedName } from './name-nodes.ts';
 import { BEYOND, MAX_SYMBOL, type Node, Printer, UNREADABLE } from './node.ts';
+import { fromByteUnits, isAscii, toByteUnits } from './utf8-units.ts';
+
+/** Longest suffix of a clone, in UTF-16 units. Real ones have up to 40. */
+const MAX_SUFFIX = 1000;
 
 /** The readings to try, the ABI's first. */
 const DIALECTS: readonly Dialect[] = [
@@ -46,9 +51,14 @@ const OF_ENCODING = new Map([
 
 /** The readable name of a symbol of this mangling, null if it is not one or is beyond the bounds. */
 export function demangleItanium(symbol: string): string | null {
-  if (symbol.length > MAX_SYMBOL) return null;
   const start = encodingStart(symbol);
-  if (start < 0) return null;
+  if (start < 0 || symbol.length > MAX_SYMBOL) return null;
+  if (isAscii(symbol)) return anyReading(symbol, start);
+  const name = anyReading(toByteUnits(symbol), start);
+  return name === null ? null : fromByteUnits(name);
+}
+
+function anyReading(symbol: string, start: number): string | null {
   for (const dialect of DIALECTS) {
     try {
       return new Encodings(symbol, start, dialect).read(start > 3);
@@ -197,8 +207,9 @@ class Encodings extends ExpressionGrammar {
  * ` [clone .cold] [clone .constprop.0]` for `.cold.constprop.0`: each word with the numbers behind it, as c++filt groups
  * them; a suffix not made that way stands whole.
  */
-export function cloneSuffixes(suffix: string): string {
+function cloneSuffixes(suffix: string): string {
   if (suffix === '') return '';
+  if (suffix.length > MAX_SUFFIX) throw BEYOND;
   const parts = suffix.match(/\.(?:[a-z_][a-z_0-9]*|\d+)(?:\.\d+)*/g) ?? [];
   const clones = parts.join('') === suffix ? parts : [suffix];
   return clones.map((clone) => ` [clone ${clone}]`).join('');

@@ -3,12 +3,16 @@
  * as C's `%a` prints them.
  */
 /** Hexadecimal digits of the types' bytes, as x86-64 lays them out. */
-const DIGITS = { f: 8, d: 16, e: 20 } as const;
+const DIGITS = { f: 8, d: 16, e: 20, g: 32 } as const;
 const SUFFIX = { f: 'f', d: '', e: 'L' } as const;
 
-/** `hex` as a literal of `float` (f), `double` (d) or `long double` (e), null if it has not that type's length. */
-export function floatLiteral(type: 'f' | 'd' | 'e', hex: string): string | null {
+/** `float`, `double`, `long double`, `__float128`. */
+export type FloatType = keyof typeof DIGITS;
+
+/** `hex` as a literal, null if it has not the type's length. A `__float128` stays in hexadecimal, as in c++filt. */
+export function floatLiteral(type: FloatType, hex: string): string | null {
   if (hex.length !== DIGITS[type]) return null;
+  if (type === 'g') return `(__float128)[${hex}]`;
   const text = type === 'e' ? extended(hex) : binary64(type === 'f' ? doubleOf(hex) : BigInt(`0x${hex}`));
   return text + SUFFIX[type];
 }

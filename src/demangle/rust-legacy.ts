@@ -10,6 +10,7 @@
  */
 import { MAX_SYMBOL, MAX_TEXT } from './node.ts';
 import { rustSuffix } from './rust-suffix.ts';
+import { isAscii } from './utf8-units.ts';
 
 const ESCAPES = new Map([
   ['SP', '@'],
@@ -41,7 +42,7 @@ export function demangleRustLegacy(symbol: string): string | null {
     at += length;
   }
   const hash = parts.pop();
-  if (hash === undefined || parts.length === 0 || !isHash(hash) || hasNonAscii(symbol)) return null;
+  if (hash === undefined || parts.length === 0 || !isHash(hash) || !isAscii(symbol)) return null;
   const suffix = rustSuffix(symbol.slice(at + 1));
   if (suffix === null) return null;
   const text = parts.map(unescaped).join('::') + suffix;
@@ -50,10 +51,6 @@ export function demangleRustLegacy(symbol: string): string | null {
 
 function isHash(part: string): boolean {
   return part.length === HASH_LENGTH && /^h[0-9a-f]{16}$/.test(part);
-}
-
-function hasNonAscii(symbol: string): boolean {
-  return /[^\0-\x7f]/.test(symbol);
 }
 
 function unescaped(part: string): string {

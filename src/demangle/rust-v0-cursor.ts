@@ -7,8 +7,8 @@ import { punycode } from './rust-literals.ts';
 
 /** Nesting of paths, types and constants; rustc-demangle's own bound. */
 const MAX_DEPTH = 500;
-/** Paths, types and constants read, those read again through references included. About 10 ms. */
-const MAX_STEPS = 100_000;
+/** Paths, types and constants read, those read again through references included. Real names need up to 8,000. */
+const MAX_STEPS = 30_000;
 
 export abstract class V0Cursor {
   protected readonly symbol: string;

@@ -14,6 +14,7 @@ import { BEYOND, MAX_SYMBOL, UNREADABLE } from './node.ts';
 import { character, quoted, utf8 } from './rust-literals.ts';
 import { rustSuffix } from './rust-suffix.ts';
 import { V0Cursor } from './rust-v0-cursor.ts';
+import { isAscii } from './utf8-units.ts';
 
 const BASIC_TYPES = new Map(
   (
@@ -28,7 +29,7 @@ const BASIC_TYPES = new Map(
 export function demangleRustV0(symbol: string): string | null {
   const start = symbol.startsWith('_R') ? 2 : symbol.startsWith('__R') ? 3 : -1;
   if (start < 0 || symbol.length > MAX_SYMBOL || !isUpperCase(symbol.charCodeAt(start))) return null;
-  if (/[^\0-\x7f]/.test(symbol)) return null;
+  if (!isAscii(symbol)) return null;
   try {
     const body = symbol.slice(start);
     const end = new V0(body).skip();

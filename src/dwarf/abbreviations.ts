@@ -171,7 +171,8 @@ export class AbbreviationTable {
         if (form >= 0x80) [form, p] = longLeb(bytes, p - 1);
         if (form === 0 && attribute === 0) break;
         if (form === dw.DW_FORM_implicit_const) while (bytes[p++] >= 0x80);
-        if (!(p < end)) throw new FormatError(section.name, offset + end, `abbreviation table without end in ${end} bytes`);
+        if (!(p < end))
+          throw new FormatError(section.name, offset + end, `abbreviation table without end in ${end} bytes`);
         const size = form <= MAX_TABLE_FORM ? sizes[form] : formSize(form, encoding);
         if (size === SIZE_UNKNOWN) shape.unknownForm = form || -1;
         switch (attribute) {
@@ -277,7 +278,12 @@ function compile(cursor: Cursor, encoding: Encoding): Steps {
     const attribute = cursor.uleb();
     const form = cursor.uleb();
     if (attribute === 0 && form === 0) break;
-    const slot = attribute < SLOT_OF.length ? SLOT_OF[attribute] : attribute === dw.DW_AT_MIPS_linkage_name ? SLOT_LINKAGE_NAME : -1;
+    const slot =
+      attribute < SLOT_OF.length
+        ? SLOT_OF[attribute]
+        : attribute === dw.DW_AT_MIPS_linkage_name
+          ? SLOT_LINKAGE_NAME
+          : -1;
     // The first of equals counts: a table may not make one byte of an entry cost a thousand values.
     const isWanted = slot >= 0 && (wanted & (1 << slot)) === 0;
     const bytes = formSize(form, encoding);

@@ -13,7 +13,9 @@ export class CodeRanges {
   #end = 0;
 
   constructor(object: ObjectFile) {
-    const sections = object.sections.filter((section) => section.executable && section.size > 0 && section.address >= 0);
+    const sections = object.sections.filter(
+      (section) => section.executable && section.size > 0 && section.address >= 0,
+    );
     for (const { address, size } of sections.sort((a, b) => a.address - b.address)) {
       const last = this.#ends.length - 1;
       if (last >= 0 && address <= this.#ends[last]) this.#ends[last] = Math.max(this.#ends[last], address + size);

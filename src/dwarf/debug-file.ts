@@ -5,7 +5,7 @@ import { AbbreviationTable } from './abbreviations.ts';
 import type { Encoding } from './forms.ts';
 import type { Problems } from './problems.ts';
 import { DebugSection } from './section.ts';
-import { Unit, type DieRef } from './unit.ts';
+import { type DieRef, type SectionName, Unit, type UnitFile } from './unit.ts';
 import { UnitList, debugSection, readUnitHeader } from './unit-headers.ts';
 
 /** Tables kept: units of one file mostly have their own, and those touched together are near each other. */
@@ -13,14 +13,11 @@ const MAX_TABLES = 512;
 /** Units that others refer to, kept with their bytes. */
 const MAX_UNITS_HELD = 1024;
 
-/** The sections a unit refers to, without prefix and suffix. */
-export type SectionName = 'abbrev' | 'addr' | 'line' | 'line_str' | 'ranges' | 'rnglists' | 'str' | 'str_offsets';
-
 /**
  * One file with debug info: the program itself, its supplementary file, a .dwo or .dwp file. Holds its sections and what
  * several units share.
  */
-export class DebugFile {
+export class DebugFile implements UnitFile {
   readonly object: ObjectFile;
   readonly info: DebugSection;
   readonly space: AddressSpace;
@@ -78,7 +75,8 @@ export class DebugFile {
     let section = this.#sections.get(name);
     if (section === undefined) {
       const found = this.#find(name);
-      if (found === undefined) throw new FormatError(`.debug_${name}`, 0, `referred to by ${this.info.name}, but absent`);
+      if (found === undefined)
+        throw new FormatError(`.debug_${name}`, 0, `referred to by ${this.info.name}, but absent`);
       section = new DebugSection(this.object, found);
       this.#sections.set(name, section);
     }

@@ -217,7 +217,8 @@ export function runLineProgram(cursor: Cursor, header: LineHeader, code: CodeRan
             line = 1;
             column = 0;
           } else if (extended === dw.DW_LNE_set_address) {
-            if (size !== 9 && size !== 5 && size !== 3 && size !== 2) throw cursor.error(`address of ${size - 1} bytes`);
+            if (size !== 9 && size !== 5 && size !== 3 && size !== 2)
+              throw cursor.error(`address of ${size - 1} bytes`);
             address = readAddress(cursor, size - 1, space);
             operation = 0;
             if (address < 0) dead = true; // of code left out, up to the end of the sequence

@@ -62,10 +62,17 @@ export class LineTable {
     if (name === '' || name.startsWith('<') || ABSOLUTE_PATH.test(name)) return name;
     const { directories, version } = this.#header;
     const entry = directories[directory];
-    const inDirectory = join(entry === undefined ? '' : this.#string(entry), name);
+    const inDirectory = this.#prefixed(entry === undefined ? '' : this.#string(entry), name);
     // In version 5 directory 0 is the unit's own, spelled out.
     if (ABSOLUTE_PATH.test(inDirectory) || (version >= 5 && directory === 0)) return inDirectory;
-    return join(this.#unit.string(this.#unit.root.compDir), inDirectory);
+    return this.#prefixed(this.#unit.string(this.#unit.root.compDir), inDirectory);
+  }
+
+  #prefixed(directory: string, name: string): string {
+    // Go's linker says "." where it means nothing: its paths are absolute or those of modules ("runtime/proc.go").
+    if (directory === '' || (directory === '.' && this.#unit.root.language === dw.DW_LANG_Go)) return name;
+    if (/[/\\]$/.test(directory)) return directory + name;
+    return directory + (/^[A-Za-z]:\\/.test(directory) ? '\\' : '/') + name;
   }
 
   #string(value: RawValue): string {
@@ -73,10 +80,4 @@ export class LineTable {
     const { bytes } = this.#cursor;
     return text(bytes, value.value, bytes.indexOf(0, value.value));
   }
-}
-
-/** "." is where Go's linker and trimmed builds say they were: it adds nothing to a path. */
-function join(directory: string, name: string): string {
-  if (directory === '' || directory === '.') return name;
-  return /[/\\]$/.test(directory) ? directory + name : `${directory}/${name}`;
 }

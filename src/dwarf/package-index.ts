@@ -36,7 +36,9 @@ export class PackageIndex {
     const size = 16 + 12 * this.#slots + 4 * this.#columns * (1 + 2 * this.#units);
     const powerOfTwo = Number.isInteger(Math.log2(this.#slots));
     if (!powerOfTwo || size > section.size) {
-      throw cursor.error(`${this.#slots} slots, ${this.#units} units of ${this.#columns} parts in ${section.size} bytes`);
+      throw cursor.error(
+        `${this.#slots} slots, ${this.#units} units of ${this.#columns} parts in ${section.size} bytes`,
+      );
     }
   }
 

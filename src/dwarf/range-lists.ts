@@ -13,11 +13,24 @@
  */
 import type { Cursor } from '../bytes/cursor.ts';
 import { LimitError } from '../errors.ts';
+import type { AddressSpace } from '../object/elf-address.ts';
 import * as dw from './constants.ts';
 import { readAddress } from './die.ts';
+import type { Encoding } from './forms.ts';
 import type { RangeColumns } from './range-columns.ts';
 import type { DebugSection } from './section.ts';
-import type { Unit } from './unit.ts';
+
+/** What a list needs of the unit it belongs to; see unit.ts. */
+export interface RangeBase {
+  readonly encoding: Encoding;
+  readonly space: AddressSpace;
+  /** What offsets are relative to until the list says otherwise. */
+  readonly baseAddress: number;
+  /** The entry of the unit's address table. */
+  addressAt(index: number): number;
+  /** Throws LimitError when the unit's lists have too many entries together. */
+  countListEntry(): void;
+}
 
 /** Bytes looked at first; a list that reaches further is begun again with more. */
 const FIRST_WINDOW = 1 << 10;
@@ -27,12 +40,12 @@ const MAX_ENTRY_BYTES = 33;
 export const MAX_LIST_ENTRIES = 1 << 23;
 
 /** Adds the ranges of the list at `offset` of .debug_ranges. */
-export function readRanges(unit: Unit, section: DebugSection, offset: number, out: RangeColumns): void {
+export function readRanges(unit: RangeBase, section: DebugSection, offset: number, out: RangeColumns): void {
   inWindows(section, offset, out, (cursor) => readPairs(unit, cursor, section, out));
 }
 
 /** Adds the ranges of the list at `offset` of .debug_rnglists. */
-export function readRangeList(unit: Unit, section: DebugSection, offset: number, out: RangeColumns): void {
+export function readRangeList(unit: RangeBase, section: DebugSection, offset: number, out: RangeColumns): void {
   inWindows(section, offset, out, (cursor) => readEntries(unit, cursor, section, out));
 }
 
@@ -49,7 +62,7 @@ function fits(cursor: Cursor, section: DebugSection): boolean {
   return cursor.remaining >= MAX_ENTRY_BYTES || cursor.base + cursor.length >= section.size;
 }
 
-function readPairs(unit: Unit, cursor: Cursor, section: DebugSection, out: RangeColumns): boolean {
+function readPairs(unit: RangeBase, cursor: Cursor, section: DebugSection, out: RangeColumns): boolean {
   const { space } = unit;
   const size = unit.encoding.addressSize;
   let base = unit.baseAddress;
@@ -93,12 +106,12 @@ function readOffset(cursor: Cursor, size: number): number {
 }
 
 /** The base address at `at`: read as an address this time. */
-function addressAgain(unit: Unit, cursor: Cursor, at: number, size: number): number {
+function addressAgain(unit: RangeBase, cursor: Cursor, at: number, size: number): number {
   const raw = readOffset(cursor.seek(at), size);
   return raw === 0 ? ABSOLUTE : readAddress(cursor.seek(at), size, unit.space);
 }
 
-function readEntries(unit: Unit, cursor: Cursor, section: DebugSection, out: RangeColumns): boolean {
+function readEntries(unit: RangeBase, cursor: Cursor, section: DebugSection, out: RangeColumns): boolean {
   const { space } = unit;
   const size = unit.encoding.addressSize;
   let base = unit.baseAddress;
@@ -154,5 +167,7 @@ function readEntries(unit: Unit, cursor: Cursor, section: DebugSection, out: Ran
 
 /** For `Unit.countListEntry`. */
 export function tooManyEntries(section: string, offset: number): LimitError {
-  return new LimitError(`${section}+0x${offset.toString(16)}: range lists of more than ${MAX_LIST_ENTRIES} entries in a unit`);
+  return new LimitError(
+    `${section}+0x${offset.toString(16)}: range lists of more than ${MAX_LIST_ENTRIES} entries in a unit`,
+  );
 }

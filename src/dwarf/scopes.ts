@@ -178,7 +178,12 @@ function nameOf(unit: Unit, at: number): string {
     if (form[SLOT_NAME] !== 0) return unit.string({ form: form[SLOT_NAME], value: value[SLOT_NAME] });
     const slot = form[SLOT_SPECIFICATION] !== 0 ? SLOT_SPECIFICATION : SLOT_ABSTRACT_ORIGIN;
     const origin = form[slot] === 0 ? null : unit.reference(form[slot], value[slot]);
-    if (origin === null || origin.unit !== unit || !(origin.at < unit.bytes.length && origin.at >= unit.header.headerSize)) break;
+    if (
+      origin === null ||
+      origin.unit !== unit ||
+      !(origin.at < unit.bytes.length && origin.at >= unit.header.headerSize)
+    )
+      break;
     where = origin.at;
   }
   return tag === dw.DW_TAG_namespace ? '(anonymous namespace)' : '(anonymous)';

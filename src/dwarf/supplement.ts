@@ -9,7 +9,11 @@ import type { SplitFiles } from './split-units.ts';
 import { debugSection } from './unit-headers.ts';
 
 /** null when the program has no such file, or it is not at hand: then that is a problem, said once. */
-export function openSupplement(object: ObjectFile, files: SplitFiles | undefined, problems: Problems): DebugFile | null {
+export function openSupplement(
+  object: ObjectFile,
+  files: SplitFiles | undefined,
+  problems: Problems,
+): DebugFile | null {
   try {
     const link = readDebugAltLink(object) ?? readDebugSup(object);
     if (link === null) {

@@ -48,7 +48,9 @@ export class DwarfSymbols {
     const file = DebugFile.open(object, problems, { supplement });
     if (file === null) return null;
     if (object.type === 'rel') {
-      throw new UnsupportedError('DWARF of relocatable files (.o, .ko) is not supported: its relocations are not applied');
+      throw new UnsupportedError(
+        'DWARF of relocatable files (.o, .ko) is not supported: its relocations are not applied',
+      );
     }
     return new DwarfSymbols(file, new SplitUnits(file, files), problems);
   }

@@ -5,7 +5,7 @@ import { type Functions, readFunctions } from './functions.ts';
 import { Inlines, readInlines } from './inlines.ts';
 import { LineTable } from './line-table.ts';
 import type { RangeColumns } from './range-columns.ts';
-import { Unit } from './unit.ts';
+import type { Unit } from './unit.ts';
 
 /** One frame at an address. */
 export interface DwarfFrame {

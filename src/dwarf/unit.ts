@@ -4,13 +4,13 @@ import type { AddressSpace } from '../object/elf-address.ts';
 import type { AbbreviationTable } from './abbreviations.ts';
 import { findDeclaration } from './abbreviations.ts';
 import * as dw from './constants.ts';
-import type { DebugFile } from './debug-file.ts';
 import { type Die, type UnitBytes, readAddress } from './die.ts';
 import { SLOT_HIGH_PC, SLOT_LOW_PC, SLOT_RANGES } from './abbreviations.ts';
 import type { Encoding } from './forms.ts';
+import type { Problems } from './problems.ts';
 import type { RangeColumns } from './range-columns.ts';
 import { ABSOLUTE, MAX_LIST_ENTRIES, NO_BASE, readRangeList, readRanges, tooManyEntries } from './range-lists.ts';
-import { text, viewOf } from './section.ts';
+import { type DebugSection, text, viewOf } from './section.ts';
 import { type FullUnitHeader } from './unit-headers.ts';
 import { type RawValue, type UnitRoot, readRoot } from './unit-root.ts';
 
@@ -29,6 +29,22 @@ export interface Contributions {
 
 const NO_CONTRIBUTIONS: Contributions = { info: 0, abbrev: 0, strOffsets: 0, rnglists: 0 };
 
+/** The sections a unit refers to, without prefix and suffix. */
+export type SectionName = 'abbrev' | 'addr' | 'line' | 'line_str' | 'ranges' | 'rnglists' | 'str' | 'str_offsets';
+
+/** What a unit needs of the file it is in; see debug-file.ts. */
+export interface UnitFile {
+  readonly info: DebugSection;
+  readonly space: AddressSpace;
+  readonly problems: Problems;
+  /** The file that dwz moved shared entries to. */
+  readonly supplement: UnitFile | null;
+  section(name: SectionName): DebugSection;
+  abbreviations(offset: number, encoding: Encoding): AbbreviationTable;
+  /** The entry at an offset of .debug_info. */
+  entryAt(offset: number): DieRef | null;
+}
+
 /** An entry: a unit and a position in it. */
 export interface DieRef {
   readonly unit: Unit;
@@ -40,7 +56,7 @@ export interface DieRef {
  * Everything is read when it is asked for.
  */
 export class Unit implements UnitBytes {
-  readonly file: DebugFile;
+  readonly file: UnitFile;
   readonly header: FullUnitHeader;
   readonly encoding: Encoding;
   readonly space: AddressSpace;
@@ -56,7 +72,7 @@ export class Unit implements UnitBytes {
   #listEntries = 0;
 
   constructor(
-    file: DebugFile,
+    file: UnitFile,
     header: FullUnitHeader,
     skeleton: Unit | null = null,
     contributions: Contributions = NO_CONTRIBUTIONS,
@@ -233,7 +249,9 @@ export class Unit implements UnitBytes {
       case dw.DW_FORM_GNU_ref_alt:
         return this.file.supplement?.entryAt(value) ?? null;
       default:
-        this.file.problems.add(`${this.file.info.name}: a function's origin by form 0x${form.toString(16)} is not followed`);
+        this.file.problems.add(
+          `${this.file.info.name}: a function's origin by form 0x${form.toString(16)} is not followed`,
+        );
         return null;
     }
   }
@@ -268,7 +286,12 @@ export class Unit implements UnitBytes {
     const { file, skeleton } = this;
     if (this.encoding.version >= 5) {
       const section = file.section('rnglists');
-      readRangeList(this, section, form === dw.DW_FORM_rnglistx ? this.#rangeListAt(value) : this.#contributions.rnglists + value, out);
+      readRangeList(
+        this,
+        section,
+        form === dw.DW_FORM_rnglistx ? this.#rangeListAt(value) : this.#contributions.rnglists + value,
+        out,
+      );
     } else {
       // The ranges of a version 4 .dwo file are in the main file, at its skeleton's base.
       const section = (skeleton?.file ?? file).section('ranges');
@@ -280,7 +303,13 @@ export class Unit implements UnitBytes {
     const size = this.encoding.offsetSize;
     let base = this.root.rnglistsBase;
     if (base < 0) base = this.#contributions.rnglists + (size === 8 ? 20 : 12); // implied in a .dwo file
-    return base + this.file.section('rnglists').shared(base + index * size, size).word(size);
+    return (
+      base +
+      this.file
+        .section('rnglists')
+        .shared(base + index * size, size)
+        .word(size)
+    );
   }
 
   /** Bounds the work of reading range lists. */

@@ -93,9 +93,7 @@ export class CandidateFinder {
         name: binary.name,
         foundBy: 'build-id' as const,
         lease: () =>
-          this.#opened.lease(`store:${binary.path}:${binary.version}`, binary.name, () =>
-            store.open(binary),
-          ),
+          this.#opened.lease(`store:${binary.path}:${binary.version}`, binary.name, () => store.open(binary)),
       }));
       return { found, reason: '' };
     }
