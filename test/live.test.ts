@@ -41,7 +41,7 @@ const PPROF = '/debug/pprof';
 
 /** What pprof says when it has tried to name frames itself, and what it says when it has lost something on the way. */
 const COMPLAINTS =
-  /Local symbolization failed|binary filenames not available|build-id mismatch|unrecognized profile|server response|Failed to/i;
+  /Local symbolization failed|binary filenames not available|build-id mismatch|unrecognized profile|server response|Failed to(?! execute dot)/i;
 
 /** `partial` when a sample happened to hit libc, which is not in the archive. */
 const ENRICHED = /^(enriched|partial)$/;
