@@ -39,7 +39,7 @@ const ENDS = [...new Set([ALL[0], ALL[ALL.length - 1]])].filter((go) => go !== u
 const NEEDS = ENDS.length === 0 ? 'needs go' : needsTools('gcc', 'strip');
 const PPROF = '/debug/pprof';
 
-/** What pprof says when it has tried to name frames itself, and what it says when it has lost something on the way. */
+/** What pprof says when it has tried to name frames itself, or lost something on the way. That Graphviz is missing is no matter. */
 const COMPLAINTS =
   /Local symbolization failed|binary filenames not available|build-id mismatch|unrecognized profile|server response|Failed to(?! execute dot)/i;
 
