@@ -15,7 +15,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 const ROWS = [
   ['errors', 'bytes'],
   ['profile', 'object', 'demangle'],
-  ['gosym', 'dwarf'],
+  ['gosym', 'dwarf', 'legacy'],
   ['symbolize', 'match'],
   ['store', 'rewrite'],
   ['config', 'deadline', 'pipeline', 'version', 'open-engine', 'workers'],
@@ -46,6 +46,7 @@ const PURE = new Set([
   'match',
   'rewrite',
   'demangle',
+  'legacy',
 ]);
 
 /** Node's modules that only compute. */
@@ -60,7 +61,7 @@ const IMPURE_NAMES = new Set(
 
 /** Each package where it belongs: the framework of one room must not leak into the next. */
 const PACKAGES: Record<string, readonly string[]> = {
-  protobufjs: ['profile', 'bytes'],
+  protobufjs: ['profile', 'bytes', 'legacy'],
   pako: ['profile', 'bytes', 'object'],
   zstddec: ['object', 'bytes'],
   'lru-cache': ['store', 'pipeline', 'workers', 'serve', 'source', 'symbolize'],
@@ -72,6 +73,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   commander: ['cli'],
   tinypool: ['workers'],
   tinyglobby: ['cli', 'store'],
+  'xz-decompress': ['store'],
 };
 
 /** Files allowed to be longer than MAX_LINES, with the reason. */

@@ -1,8 +1,7 @@
 import { createInterface } from 'node:readline';
-import { openObject } from '../object/open.ts';
-import { FileSource } from '../store/file.ts';
+import { assemble } from '../store/assembly.ts';
+import { Beside, openFile } from '../store/beside.ts';
 import type { Resolution } from '../symbolize/frame.ts';
-import { SymbolMap } from '../symbolize/symbol-map.ts';
 import { UsageError } from './usage.ts';
 
 export interface LookupOptions {
@@ -14,9 +13,8 @@ const FLUSH_AT = 64 * 1024;
 
 export async function lookup(binary: string, addresses: readonly string[], options: LookupOptions): Promise<void> {
   const wanted = addresses.map((text) => parseAddress(text) ?? refuse(text));
-  const source = FileSource.open(binary);
+  const { symbols, close } = await assemble({ files: [openFile(binary)], elsewhere: new Beside(binary) });
   try {
-    const symbols = new SymbolMap(openObject(source));
     const width = symbols.object.pointerSize * 2;
     const print = options.json ? jsonLine : (at: bigint, found: Resolution | null) => textLines(at, found, width);
     const answer = (address: bigint): string => {
@@ -29,7 +27,7 @@ export async function lookup(binary: string, addresses: readonly string[], optio
     for (const problem of symbols.problems) process.stderr.write(`resym: ${binary}: ${problem}\n`);
     if (symbols.problems.length > 0) process.exitCode = 1;
   } finally {
-    source.close();
+    close();
   }
 }
 

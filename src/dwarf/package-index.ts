@@ -14,6 +14,7 @@
 import * as dw from './constants.ts';
 import type { DebugSection } from './section.ts';
 import type { Contributions } from './unit.ts';
+import { hex64 } from './unit-headers.ts';
 
 export class PackageIndex {
   readonly #section: DebugSection;
@@ -39,6 +40,14 @@ export class PackageIndex {
       throw cursor.error(
         `${this.#slots} slots, ${this.#units} units of ${this.#columns} parts in ${section.size} bytes`,
       );
+    }
+  }
+
+  /** The DWO ids of all its units, 16 hex digits each. */
+  *ids(): Generator<string> {
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (this.#section.u32(16 + 8 * this.#slots + 4 * slot) === 0) continue;
+      yield hex64(this.#section.cursor(16 + 8 * slot, 8));
     }
   }
 

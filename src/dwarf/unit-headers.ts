@@ -57,9 +57,9 @@ export function debugSection(object: ObjectFile, name: string): Section | undefi
   return section && !section.noBits && section.size > 0 ? section : undefined;
 }
 
-/** The headers of all units in .debug_info, in section order; empty without DWARF. */
-export function unitHeaders(object: ObjectFile): UnitHeader[] {
-  const section = debugSection(object, 'info');
+/** The headers of all units in .debug_info (or .debug_info.dwo), in section order; empty without DWARF. */
+export function unitHeaders(object: ObjectFile, name: 'info' | 'info.dwo' = 'info'): UnitHeader[] {
+  const section = debugSection(object, name);
   if (section === undefined) return [];
   const info = new DebugSection(object, section);
   const units: UnitHeader[] = [];

@@ -10,13 +10,16 @@
 export interface NamedFrames {
   /** Outermost function, as named in the profile. */
   readonly function: string;
+  /** Its linked name, as the profile has it; "" when it has none. */
+  readonly systemName: string;
   /** Line of each frame, innermost first; 0 = unknown. */
   readonly lines: readonly number[];
 }
 
 /** What a candidate says about it. */
 export interface CandidateFrames {
-  readonly function: string;
+  /** Outermost function: the readable name first, then every linked name the binary has for it. */
+  readonly names: readonly string[];
   readonly lines: readonly number[];
 }
 
@@ -39,10 +42,12 @@ export interface Evidence {
  * | `main.Map[...]` / `main.Map[go.shape.int]`   | Go 1.18-1.20 tables against 1.21+; clients that abbreviate |
  * | `main.F[func string]` / `main.F[func(int) string]` | pprof strips parentheses from names with brackets  |
  * | `runtime.memmove.abi0`                       | ELF symbol tables add the ABI                             |
+ * | `core::fmt::write::h0123456789abcdef`        | demanglers that keep Rust's hash                          |
  */
 const TOLERATED: readonly (readonly [RegExp, string])[] = [
   [/\[.*\]/s, '[...]'],
   [/\.abi(?:0|internal)$/, ''],
+  [/::h[0-9a-f]{16}$/, ''],
 ];
 
 function canonical(name: string): string {
@@ -53,7 +58,28 @@ function canonical(name: string): string {
 
 /** True when two names are spellings of one function. */
 export function isSameFunction(a: string, b: string): boolean {
-  return a === b || canonical(a) === canonical(b);
+  if (a === b || canonical(a) === canonical(b)) return true;
+  return isCxxLike(a) && isCxxLike(b) && bare(a) === bare(b);
+}
+
+function isCxxLike(name: string): boolean {
+  return /[(<]|::/.test(name);
+}
+
+/** Deeper nesting is compared as it is. */
+const MAX_NESTING = 16;
+
+/** A C++ or Rust name without template arguments, parameters, return type and qualifiers: clients leave out some or all of them. */
+function bare(name: string): string {
+  let rest = name.replace(/ \[clone [^\]]*\]/g, '');
+  for (const innermost of [/<[^<>]*>/g, /\([^()]*\)/g]) {
+    for (let n = 0; n < MAX_NESTING; n++) {
+      const shorter = rest.replace(innermost, '');
+      if (shorter === rest) break;
+      rest = shorter;
+    }
+  }
+  return rest.replace(/ (?:const|volatile|&&?)(?= |$)/g, '').replace(/^.* (?=\S)/s, '');
 }
 
 /**
@@ -76,14 +102,14 @@ export function weigh(pairs: Iterable<readonly [NamedFrames, CandidateFrames | n
   for (const [profile, candidate] of pairs) {
     if (candidate === null) continue;
     checked++;
-    const same = isSameFunction(profile.function, candidate.function);
+    const same = candidate.names.some((name) => isSameFunction(profile.function, name) || profile.systemName === name);
     const agrees = same && linesAgree(profile, candidate);
     if (same) sameFunction++;
     if (agrees) agreed++;
     else {
       example ??= {
         profile: `${profile.function}:${profile.lines.at(-1) ?? 0}`,
-        binary: `${candidate.function}:${candidate.lines.at(-1) ?? 0}`,
+        binary: `${candidate.names[0]}:${candidate.lines.at(-1) ?? 0}`,
       };
     }
   }

@@ -1,3 +1,4 @@
+import { splitUnitsSha256 } from '../dwarf/split-hash.ts';
 import { unitHeaders } from '../dwarf/unit-headers.ts';
 import { isParseError, messageOf } from '../errors.ts';
 import { readBuildInfo } from '../gosym/build-info.ts';
@@ -33,6 +34,7 @@ export function identify(object: ObjectFile): Identity {
       pe: object.ids.pe,
       pclntabSha256: symbols && attempt('.gopclntab', () => pclntabSha256(symbols)),
     },
+    splitUnits: attempt('split DWARF', () => splitUnitsSha256(object)),
     go: attempt('Go build info', () => goBuild(object)),
     symbols: {
       pclntab: symbols && { version: symbols.version, functions: symbols.functionCount },
@@ -51,7 +53,7 @@ function goBuild(object: ObjectFile): GoBuild | null {
 }
 
 function dwarfSummary(object: ObjectFile): Identity['symbols']['dwarf'] {
-  const units = unitHeaders(object);
+  const units = [...unitHeaders(object), ...unitHeaders(object, 'info.dwo')];
   if (units.length === 0) return null;
   return { versions: [...new Set(units.map((unit) => unit.version))].sort(), units: units.length };
 }

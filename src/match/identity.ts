@@ -17,6 +17,8 @@ export interface Identity {
     /** Hash of the pclntab bytes: equal for stripped and unstripped builds of one program. */
     readonly pclntabSha256: string | null;
   };
+  /** Hash of the ids of its split DWARF units: equal for a program and its .dwp. null without any. */
+  readonly splitUnits: string | null;
   readonly go: GoBuild | null;
   readonly symbols: {
     readonly pclntab: { readonly version: string; readonly functions: number } | null;

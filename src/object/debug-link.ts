@@ -11,7 +11,7 @@ import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { Cursor } from '../bytes/cursor.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import type { ObjectFile } from './object.ts';
+import type { ObjectFile, Section } from './object.ts';
 
 /** Read at once for a CRC. */
 const CHUNK_BYTES = 1 << 20;
@@ -45,10 +45,10 @@ export function readDebugAltLink(object: ObjectFile): DebugAltLink | null {
   return { name, buildId: Buffer.from(cursor.take(cursor.remaining)).toString('hex') };
 }
 
-/** True when the file carries a compressed symbol table, which resym cannot read. */
-export function hasMiniDebugInfo(object: ObjectFile): boolean {
+/** The compressed symbol table a stripped file carries; undefined when it carries none. */
+export function miniDebugInfo(object: ObjectFile): Section | undefined {
   const section = object.section('.gnu_debugdata');
-  return section !== undefined && !section.noBits && section.size > 0;
+  return section !== undefined && !section.noBits && section.size > 0 ? section : undefined;
 }
 
 /** The CRC-32 of a whole file, as .gnu_debuglink has it. Reads all of it. */

@@ -4,7 +4,7 @@ import type { Profile } from '../profile/profile.ts';
 import type { Resolution } from '../symbolize/frame.ts';
 import type { Rebase } from '../symbolize/rebase.ts';
 import type { SymbolMap } from '../symbolize/symbol-map.ts';
-import { type MappingWork, outermostName } from './survey.ts';
+import { type MappingWork, outermostName, outermostSystemName } from './survey.ts';
 
 /** How many locations of a mapping are held against a candidate: enough to tell builds apart, cheap. */
 const EVIDENCE_SAMPLE = 200;
@@ -32,7 +32,7 @@ export class Located {
     if (address === null) return null;
     const { symbols } = this;
     const isLeafOnly = (profile.positions()[location] & POSITION_MASK) === POSITION_LEAF;
-    if (isLeafOnly && profile.locations.lineCount(location) > 0 && !symbols.go?.covers(address)) {
+    if (isLeafOnly && profile.locations.lineCount(location) > 0 && !symbols.isGo(address)) {
       return symbols.lookup(address + 1);
     }
     return symbols.lookup(address);
@@ -47,21 +47,28 @@ export class Located {
       const location = named[Math.floor(at)];
       const address = this.rebase.toFile(profile.locations.address(location));
       const lines = profile.locations.lines(location).map((line) => line.line);
-      yield [{ function: outermostName(profile, location), lines }, this.#candidateFrames(address)];
+      const inProfile = {
+        function: outermostName(profile, location),
+        systemName: outermostSystemName(profile, location),
+        lines,
+      };
+      yield [inProfile, this.#candidateFrames(address)];
     }
   }
 
   /** Go text that has no function where the profile names one disagrees; other code may just lack symbols. */
   #candidateFrames(address: number | null): CandidateFrames | null {
-    if (address === null) return { function: '(outside the file)', lines: [] };
+    if (address === null) return { names: ['(outside the file)'], lines: [] };
     const { symbols } = this;
     const found = symbols.lookup(address);
-    if (found === null) return symbols.go?.covers(address) ? { function: '(between functions)', lines: [] } : null;
-    return { function: found.frames.at(-1)!.systemName, lines: found.frames.map((frame) => frame.line) };
+    if (found === null) return symbols.isGo(address) ? { names: ['(between functions)'], lines: [] } : null;
+    const { name, systemName } = found.frames.at(-1)!;
+    const aliases = found.source === 'pclntab' ? [] : symbols.aliases(address);
+    return { names: [name, systemName, ...aliases], lines: found.frames.map((frame) => frame.line) };
   }
 
   bounds(profile: Profile, work: MappingWork): Bounds {
-    const { object, go } = this.symbols;
+    const { object } = this.symbols;
     const bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
     const step = Math.max(1, work.lacking.length / EVIDENCE_SAMPLE);
     for (let at = 0; at < work.lacking.length; at += step) {
@@ -73,7 +80,7 @@ export class Located {
       if (object.segments.some((s) => s.executable && address >= s.address && address < s.address + s.size)) {
         bounds.inText++;
       }
-      if (go?.covers(address)) {
+      if (this.symbols.isGo(address)) {
         bounds.inGoText++;
         if (this.symbols.lookup(address) !== null) bounds.onGoCode++;
       }

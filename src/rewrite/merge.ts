@@ -28,5 +28,6 @@ export function mayReplace(need: Need, existingOutermost: string, existingDepth:
   if (need === 'unnamed') return true;
   if (need !== 'incomplete') return false;
   const outermost = found.frames.at(-1)!;
-  return outermost.name === existingOutermost && found.frames.length >= existingDepth && outermost.line !== 0;
+  const isSame = outermost.name === existingOutermost || outermost.systemName === existingOutermost;
+  return isSame && found.frames.length >= existingDepth && outermost.line !== 0;
 }

@@ -44,3 +44,9 @@ export function outermostName(profile: Profile, location: number): string {
   if (line === undefined || line.functionIndex < 0) return '';
   return profile.strings.text(profile.functions.name(line.functionIndex));
 }
+
+export function outermostSystemName(profile: Profile, location: number): string {
+  const line = profile.locations.lines(location).at(-1);
+  if (line === undefined || line.functionIndex < 0) return '';
+  return profile.strings.text(profile.functions.systemName(line.functionIndex));
+}

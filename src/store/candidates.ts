@@ -1,11 +1,13 @@
 import { statSync } from 'node:fs';
-import { basename } from 'node:path';
 import { isParseError, isSystemError } from '../errors.ts';
+import { isNamedLike, whatToAdd, whyNotSearched } from '../match/region.ts';
 import type { FoundBy } from '../match/verdict.ts';
 import type { MappingRecord } from '../profile/profile.ts';
-import { FileSource } from './file.ts';
+import { builds, openBuild } from './archived.ts';
+import type { BinaryFiles } from './assembly.ts';
+import { Beside, openFile } from './beside.ts';
 import type { Lease, OpenedBinaries } from './opened.ts';
-import type { BinaryQuery, OpenBinary, SymbolStore } from './store.ts';
+import type { BinaryQuery, StoredBinary, SymbolStore } from './store.ts';
 
 /** A binary that may belong to a mapping. */
 export interface Candidate {
@@ -49,9 +51,9 @@ export class CandidateFinder {
       const version = fileVersion(path);
       const lease = () => this.#opened.lease(`file:${path}:${version}`, path, () => openPath(path));
       const id = await this.#buildIdOf(lease);
-      const idKnown = id !== null && isGnuBuildId(mapping.buildId);
-      const sameId = idKnown && id === mapping.buildId.toLowerCase();
-      const sameName = mapping.filename !== '' && basename(mapping.filename) === basename(path);
+      const idKnown = id !== null && isGnuBuildId(plainHex(mapping.buildId));
+      const sameId = idKnown && id === plainHex(mapping.buildId);
+      const sameName = isNamedLike(mapping.filename, path);
       if (!sameId && !sameName && mapping.index !== 0) continue;
       const foundBy: FoundBy = sameId || !idKnown ? 'pinned' : 'pinned-other-id';
       found.push({ candidate: { name: path, foundBy, lease }, rank: sameId ? 0 : sameName ? 1 : 2 });
@@ -63,9 +65,9 @@ export class CandidateFinder {
   async #buildIdOf(open: () => Promise<Lease>): Promise<string | null> {
     try {
       const lease = await open();
-      const id = lease.binary.symbols.object.ids.gnu;
+      const { gnu, uuid, pe } = lease.binary.symbols.object.ids;
       lease.release();
-      return id;
+      return gnu ?? uuid ?? pe;
     } catch (error) {
       if (isParseError(error) || isSystemError(error)) return null;
       throw error;
@@ -74,51 +76,40 @@ export class CandidateFinder {
 
   async #archivedFor(mapping: MappingRecord): Promise<Candidates> {
     const { buildId, filename } = mapping;
-    if (isMemoryRegion(filename)) {
-      return { found: [], reason: `${filename} is memory the kernel or the program made, not a file` };
-    }
     const what = filename === '' ? 'this mapping' : filename;
-    if (buildId === '') {
-      return {
-        found: [],
-        reason: `${what} has no build ID in the profile (Go before 1.24 writes none without cgo); name its file with --binary`,
-      };
-    }
+    if (buildId === '') return { found: [], reason: whyNotSearched(filename) };
     if (this.#store === null) return { found: [], reason: `no archive to search for ${what} (build ID ${buildId})` };
     const store = this.#store;
     for (const query of queriesFor(buildId)) {
       const binaries = await store.find(query);
       if (binaries.length === 0) continue;
-      const found = binaries.map((binary) => ({
-        name: binary.name,
+      const found = builds(binaries).map((build) => ({
+        name: build[0].name,
         foundBy: 'build-id' as const,
-        lease: () =>
-          this.#opened.lease(`store:${binary.path}:${binary.version}`, binary.name, () => store.open(binary)),
+        lease: () => this.#opened.lease(keyOf(build), build[0].name, () => openBuild(store, build)),
       }));
       return { found, reason: '' };
     }
     return {
       found: [],
-      reason: `${what} (build ID ${buildId}) is not in the archive; add its unstripped build with: resym store add FILE`,
+      reason: `${what} (build ID ${buildId}) is not in the archive; ${whatToAdd(filename)} with: resym store add FILE`,
     };
   }
 }
 
-/** Mapping names that are not files: `[vdso]`, `[kernel.kallsyms]`, `//anon`, `/memfd:jit (deleted)`, `anon_inode:...`. */
-function isMemoryRegion(filename: string): boolean {
-  return (
-    /^\[|^\/\/anon|^\/memfd:|^anon_inode:|^\/dev\/dri\//.test(filename) && !filename.startsWith('[kernel.kallsyms]')
-  );
+function plainHex(id: string): string {
+  return id.toLowerCase().replaceAll('-', '');
 }
 
 function isGnuBuildId(buildId: string): boolean {
   return /^[0-9a-fA-F]{4,128}$/.test(buildId);
 }
 
-/** The ways a producer may have written a build ID: GNU hex, Go's own text, that text in hex (Parca's agent). */
+/** The ways a producer may have written a build ID: hex of any format's own ID, a UUID with dashes, Go's text, that text in hex (Parca's agent). */
 function queriesFor(buildId: string): BinaryQuery[] {
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(buildId)) return [{ uuid: buildId }];
   if (!isGnuBuildId(buildId)) return buildId.includes('/') ? [{ go: buildId }] : [];
-  const queries: BinaryQuery[] = [{ gnu: buildId.toLowerCase() }];
+  const queries: BinaryQuery[] = [{ gnu: buildId, uuid: buildId, pe: buildId }];
   const text = Buffer.from(buildId, 'hex').toString('latin1');
   if (/^[\w\-+=/.]+$/.test(text) && text.includes('/')) queries.push({ go: text });
   return queries;
@@ -130,10 +121,12 @@ function fileVersion(path: string): string {
   return stats ? `${stats.ino}:${stats.size}:${stats.mtimeMs}` : '';
 }
 
+/** Changes when one of the files does. */
+function keyOf(build: readonly StoredBinary[]): string {
+  return `store:${build.map(({ path, version }) => `${path}:${version}`).join('|')}`;
+}
+
 /** Rejects with the system's error or FormatError. */
-function openPath(path: string): Promise<OpenBinary> {
-  return Promise.resolve().then(() => {
-    const source = FileSource.open(path);
-    return { source, release: () => source.close() };
-  });
+function openPath(path: string): Promise<BinaryFiles> {
+  return Promise.resolve().then(() => ({ files: [openFile(path)], elsewhere: new Beside(path) }));
 }

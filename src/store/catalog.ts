@@ -6,7 +6,7 @@ import { type BinaryQuery, type StoredBinary, StoreError } from './store.ts';
 /** Names listed in a sentence before "and N more". */
 const NAMED_CANDIDATES = 5;
 
-type Kind = 'key' | 'gnu' | 'go' | 'goDerivedGnu' | 'uuid' | 'pe' | 'pclntabSha256';
+type Kind = 'key' | 'gnu' | 'go' | 'goDerivedGnu' | 'uuid' | 'pe' | 'pclntabSha256' | 'splitUnits';
 
 /** The files that carry an ID: mostly one, and then without a list around it. */
 type Sharers = StoredBinary | StoredBinary[];
@@ -21,6 +21,7 @@ export class Catalog {
     uuid: new Map(),
     pe: new Map(),
     pclntabSha256: new Map(),
+    splitUnits: new Map(),
   };
 
   get size(): number {
@@ -57,6 +58,7 @@ export class Catalog {
       const id = telling[kind];
       if (id !== null && id !== '') ids.push([this.#byId[kind], id]);
     }
+    if (identity.splitUnits !== null) ids.push([this.#byId.splitUnits, identity.splitUnits]);
     return ids;
   }
 
@@ -74,7 +76,7 @@ export class Catalog {
 
   /** As SymbolStore.find. `exact`: one of them has the very ID asked for. */
   find(query: BinaryQuery): { binaries: StoredBinary[]; exact: boolean } {
-    const { gnu, go, uuid, pe, pclntabSha256 } = normalized(query);
+    const { gnu, go, uuid, pe, pclntabSha256, splitUnits } = normalized(query);
     const exactly = this.#tier([
       ['gnu', gnu],
       ['uuid', uuid],
@@ -83,7 +85,8 @@ export class Catalog {
     const byGoId = this.#tier([['go', go]]);
     const derived = this.#tier([['goDerivedGnu', gnu && withoutFirstByte(gnu)]]);
     const alike = this.#tier([['pclntabSha256', pclntabSha256]]);
-    const binaries = [...new Set([...exactly, ...byGoId, ...derived, ...alike])];
+    const split = this.#tier([['splitUnits', splitUnits]]);
+    const binaries = [...new Set([...exactly, ...byGoId, ...derived, ...alike, ...split])];
     return { binaries, exact: exactly.length > 0 || byGoId.length > 0 };
   }
 
@@ -177,6 +180,7 @@ function normalized(query: BinaryQuery): BinaryQuery {
     pe: hex(query.pe),
     go: query.go !== undefined && isTellingGoId(query.go) ? query.go : undefined,
     pclntabSha256: hash !== undefined && isHexId(hash) ? hash : undefined,
+    splitUnits: query.splitUnits,
   });
 }
 

@@ -4,6 +4,7 @@ import * as fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { prepareZstd } from '../bytes/inflate.ts';
 import { FormatError, isParseError, isSystemError, messageOf } from '../errors.ts';
+import type { Identity } from '../match/identity.ts';
 import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
 import { entryFromFacts, factsFit, versionOf } from './entry.ts';
@@ -176,7 +177,7 @@ export class DirectoryStore implements SymbolStore {
     const source = FileSource.open(path);
     try {
       const examination = this.#examine(source);
-      const problem = uselessness(examination.identity);
+      const problem = uselessness(examination.identity, this.#hasDebugInfoOf(examination.identity));
       if (problem !== '') throw new StoreError('no-symbols', `${name} is not added: ${problem}`);
       return examination;
     } catch (error) {
@@ -185,6 +186,11 @@ export class DirectoryStore implements SymbolStore {
     } finally {
       source.close();
     }
+  }
+
+  #hasDebugInfoOf({ ids }: Identity): boolean {
+    const key = keyFromIds(ids);
+    return key !== null && this.#contents.catalog.underKey(key).some((file) => file.debugOnly && file.problem === '');
   }
 
   /** The stored file with the same content, looked for only when one has the same size: hashing costs less than copying. */

@@ -6,6 +6,7 @@ import { BLANK_IDENTITY, FACTS_SCHEMA, type Facts } from './facts.ts';
 import { FileSource } from './file.ts';
 import { hashFile } from './hash.ts';
 import { escapeControls, idInPath, keyFromContent, keyFromIds, nameFromPath, parseFilePath } from './layout.ts';
+import type { Identity } from '../match/identity.ts';
 import type { StoredBinary } from './store.ts';
 import type { FoundFile } from './tree.ts';
 
@@ -86,7 +87,7 @@ function entry(
   about: Pick<Facts, 'name' | 'addedAt' | 'sha256'>,
   found: Examination,
   key: string,
-  problem = uselessness(found.identity),
+  problem = problemOf(found.identity),
 ): Entry {
   const { name, addedAt, sha256 } = about;
   const { identity, debugOnly } = found;
@@ -108,9 +109,14 @@ function entry(
   };
 }
 
+/** A file with an ID may get debug info of its build beside it any time. */
+function problemOf(identity: Identity): string {
+  return uselessness(identity, keyFromIds(identity.ids) !== null);
+}
+
 /** What goes into the snapshot; null for what had better be looked at again. */
 export function factsOf({ file, binary }: Entry): Facts | null {
-  if (binary.problem !== '' && uselessness(binary.identity) !== binary.problem) return null;
+  if (binary.problem !== '' && problemOf(binary.identity) !== binary.problem) return null;
   const { name, addedAt, sha256, debugOnly, identity } = binary;
   const { sizeBytes, mtimeMs } = file;
   return { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, identity };

@@ -18,20 +18,24 @@ export const examine: Examine = (source) => {
   return { identity: identify(object), debugOnly: object.debugOnly };
 };
 
-/** Why a file is of no use, and what to do; "" when it is of use. */
-export function uselessness(identity: Identity): string {
-  const wrongKind = unlinkedOrCore(identity.type);
+/**
+ * Why a file is of no use, and what to do; "" when it is of use. Code without symbols is only of use beside the debug info of its
+ * build, which does not say where in the file its segments are.
+ */
+export function uselessness(identity: Identity, isBesideDebugInfo: boolean): string {
+  const wrongKind = unlinkedOrCore(identity.type, identity.ids.gnu);
   if (wrongKind !== '') return wrongKind;
   const { pclntab, dwarf, symtab } = identity.symbols;
-  if (pclntab || dwarf || symtab) return '';
+  if (pclntab || dwarf || symtab || isBesideDebugInfo) return '';
   const damage = identity.problems.length > 0 ? ` (${identity.problems.join('; ')})` : '';
   return `it holds no symbols: no Go tables, no DWARF, no symbol table${damage}; add the build as it was before it was stripped, or its debug file`;
 }
 
-/** Why files of this type are never of use; "" for all others. */
-export function unlinkedOrCore(type: ObjectType): string {
+/** Why files of this type are never of use; "" for all others. Kernel modules are "relocatable" with a build ID, compilers' output has none. */
+export function unlinkedOrCore(type: ObjectType, gnuId: string | null): string {
   if (type === 'core') return 'it is a core dump; add the program that dumped it';
-  if (type === 'rel') return 'it is not linked yet, its addresses mean nothing; add the program made from it';
+  if (type === 'rel' && gnuId === null)
+    return 'it is not linked yet, its addresses mean nothing; add the program made from it';
   return '';
 }
 

@@ -1,7 +1,7 @@
 /**
  * What is known of one stored file, kept as JSON beside it (files that were added) and in the snapshot (all files).
  *
- *   { "schema": 1, "name": "api", "addedAt": "2026-01-31T12:00:00.000Z", "sizeBytes": 1, "mtimeMs": 1.5,
+ *   { "schema": 2, "name": "api", "addedAt": "2026-01-31T12:00:00.000Z", "sizeBytes": 1, "mtimeMs": 1.5,
  *     "sha256": "…", "debugOnly": false, "identity": { … as match/identity.ts has it … } }
  *
  * `identity` and `debugOnly` hold for the file that has this size and modification time; name, time and hash are
@@ -11,7 +11,7 @@ import * as v from 'valibot';
 import type { Identity } from '../match/identity.ts';
 
 /** To be raised whenever `identify` would say something else about the same bytes. */
-export const FACTS_SCHEMA = 1;
+export const FACTS_SCHEMA = 2;
 
 export interface Facts {
   readonly schema: typeof FACTS_SCHEMA;
@@ -32,6 +32,7 @@ const identitySchema = v.object({
   arch: v.string(),
   type: v.picklist(['exec', 'dyn', 'rel', 'core', 'dsym', 'other']),
   ids: v.object({ gnu: text, go: text, goDerivedGnu: text, uuid: text, pe: text, pclntabSha256: text }),
+  splitUnits: text,
   go: v.nullable(
     v.object({
       version: v.string(),
@@ -95,6 +96,7 @@ export const BLANK_IDENTITY: Identity = {
   arch: '',
   type: 'other',
   ids: { gnu: null, go: null, goDerivedGnu: null, uuid: null, pe: null, pclntabSha256: null },
+  splitUnits: null,
   go: null,
   symbols: { pclntab: null, dwarf: null, symtab: null },
   problems: [],

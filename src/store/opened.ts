@@ -1,9 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import { prepareZstd } from '../bytes/inflate.ts';
-import { needsZstd } from '../object/compressed.ts';
-import { openObject } from '../object/open.ts';
-import { SymbolMap } from '../symbolize/symbol-map.ts';
-import type { OpenBinary } from './store.ts';
+import type { SymbolMap } from '../symbolize/symbol-map.ts';
+import { assemble, type BinaryFiles } from './assembly.ts';
 
 /** A binary ready to be asked. Valid until released. */
 export interface OpenedBinary {
@@ -46,7 +43,7 @@ export class OpenedBinaries {
   }
 
   /** The binary under `key`, opened by `open` if it is not warm. Rejects with what `open` or the parser threw. */
-  async lease(key: string, name: string, open: () => Promise<OpenBinary>): Promise<Lease> {
+  async lease(key: string, name: string, open: () => Promise<BinaryFiles>): Promise<Lease> {
     let entry = this.#warm.get(key) ?? (await this.#open(key, name, open));
     // Evicted between its opening and this caller's turn.
     while (entry.closed) entry = await this.#open(key, name, open);
@@ -69,7 +66,7 @@ export class OpenedBinaries {
     this.#warm.clear();
   }
 
-  #open(key: string, name: string, open: () => Promise<OpenBinary>): Promise<Entry> {
+  #open(key: string, name: string, open: () => Promise<BinaryFiles>): Promise<Entry> {
     let opening = this.#opening.get(key);
     if (opening === undefined) {
       opening = this.#build(key, name, open).finally(() => this.#opening.delete(key));
@@ -78,26 +75,11 @@ export class OpenedBinaries {
     return opening;
   }
 
-  async #build(key: string, name: string, open: () => Promise<OpenBinary>): Promise<Entry> {
-    const file = await open();
-    try {
-      const object = openObject(file.source);
-      if (needsZstd(object)) await prepareZstd();
-      const symbols = new SymbolMap(object);
-      const entry: Entry = {
-        key,
-        binary: { name, symbols },
-        close: () => file.release(),
-        leases: 0,
-        evicted: false,
-        closed: false,
-      };
-      this.#warm.set(key, entry);
-      return entry;
-    } catch (error) {
-      file.release();
-      throw error;
-    }
+  async #build(key: string, name: string, open: () => Promise<BinaryFiles>): Promise<Entry> {
+    const { symbols, close } = await assemble(await open());
+    const entry: Entry = { key, binary: { name, symbols }, close, leases: 0, evicted: false, closed: false };
+    this.#warm.set(key, entry);
+    return entry;
   }
 }
 

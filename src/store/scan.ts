@@ -50,7 +50,8 @@ function reasonToSkip(path: string): string | null {
   let source: FileSource | null = null;
   try {
     source = FileSource.open(path);
-    return unlinkedOrCore(openObject(source).type) || null;
+    const { type, ids } = openObject(source);
+    return unlinkedOrCore(type, ids.gnu) || null;
   } catch (error) {
     if (!isParseError(error) && !isSystemError(error)) throw error;
     return messageOf(error);

@@ -31,6 +31,8 @@ export interface BinaryQuery {
   readonly uuid?: string;
   readonly pe?: string;
   readonly pclntabSha256?: string;
+  /** As Identity.splitUnits: the program and its .dwp. */
+  readonly splitUnits?: string;
 }
 
 /** A stored file's bytes. They stay readable until `release`, whatever becomes of the file's name. */

@@ -1,9 +1,5 @@
 import { lastAtOrBelow } from '../bytes/search.ts';
 import type { FunctionSymbols, ObjectFile } from '../object/object.ts';
-import type { Frame } from './frame.ts';
-
-/** ELF symbol tables may append the ABI to a Go function's name; the runtime never prints it. */
-const GO_ABI_SUFFIX = /\.abi(?:0|internal)$/;
 
 /**
  * The symbol table as the last source: a name, no file, no line. An address between two symbols belongs to neither:
@@ -34,27 +30,47 @@ export class FunctionTable {
     return this.#symbols.length;
   }
 
-  /** The innermost function whose [start, start + size) holds the address; null when none does. */
-  find(address: number): Frame | null {
-    const { start, size } = this.#symbols;
-    for (let i = lastAtOrBelow(start, address); i >= 0 && this.#reach[i] > address; i--) {
-      if (address < start[i] + size[i]) return this.#frame(this.#bestAlias(i));
-    }
-    return null;
-  }
-
-  /** Of several names for one function the exported one; among equals the first in the table's own order. */
-  #bestAlias(i: number): number {
-    const { start, size, binding } = this.#symbols;
-    let best = i;
-    for (let at = i - 1; at >= 0 && start[at] === start[i]; at--) {
-      if (size[at] === size[i] && (binding[best] === 0 || binding[at] !== 0)) best = at;
+  /** Linked name of the innermost function whose [start, start + size) holds the address; null when none does. */
+  find(address: number): string | null {
+    const last = this.#holding(address);
+    if (last < 0) return null;
+    let best = '';
+    let bestRank = Infinity;
+    for (const i of this.#sameFunction(last)) {
+      const name = this.#symbols.name(i);
+      const rank = this.#rank(i, name);
+      if (rank <= bestRank) [best, bestRank] = [name, rank];
     }
     return best;
   }
 
-  #frame(i: number): Frame {
-    const systemName = this.#symbols.name(i);
-    return { name: systemName.replace(GO_ABI_SUFFIX, ''), systemName, file: '', line: 0, column: 0, startLine: 0 };
+  /** All linked names of that function. */
+  aliases(address: number): string[] {
+    const last = this.#holding(address);
+    return last < 0 ? [] : this.#sameFunction(last).map((i) => this.#symbols.name(i));
+  }
+
+  /** The last symbol in the table that holds the address, or -1. */
+  #holding(address: number): number {
+    const { start, size } = this.#symbols;
+    for (let i = lastAtOrBelow(start, address); i >= 0 && this.#reach[i] > address; i--) {
+      if (address < start[i] + size[i]) return i;
+    }
+    return -1;
+  }
+
+  /** Symbols of the same range, from the last to the first in the table. */
+  #sameFunction(last: number): number[] {
+    const { start, size } = this.#symbols;
+    const same = [last];
+    for (let i = last - 1; i >= 0 && start[i] === start[last]; i--) if (size[i] === size[last]) same.push(i);
+    return same;
+  }
+
+  /** Lower is better: what others may call (`malloc`), before the library's own spellings (`__libc_malloc`), before local names. */
+  #rank(i: number, name: string): number {
+    const isMangled = /^_+[ZR]/.test(name);
+    const underscores = isMangled ? 0 : /^_*/.exec(name)![0].length;
+    return (this.#symbols.binding[i] === 0 ? 100 : 0) + Math.min(underscores, 99);
   }
 }

@@ -1,46 +1,152 @@
+import { DwarfSymbols } from '../dwarf/symbols.ts';
+import type { SplitFiles } from '../dwarf/split-units.ts';
+import type { DwarfFrame } from '../dwarf/unit-symbols.ts';
 import { isParseError, messageOf } from '../errors.ts';
 import type { GoFrame } from '../gosym/frame.ts';
 import { GoSymbols } from '../gosym/pclntab.ts';
 import type { ObjectFile } from '../object/object.ts';
 import type { Frame, Resolution } from './frame.ts';
 import { FunctionTable } from './function-table.ts';
+import { ReadableNames } from './readable-names.ts';
+
+/** A damaged table can fail differently at every address; nobody reads more than a few. */
+const MAX_PROBLEMS = 8;
+
+/** A source over one of the files, asked with that file's own addresses. */
+interface Placed<T> {
+  readonly source: T;
+  /** File address in the source's file = file address in `object` + shift: files of one build may differ in bias. */
+  readonly shift: number;
+}
 
 /**
- * Everything one binary can say about its addresses, sources ranked per address: .gopclntab for Go text, the symbol
- * table for the rest. The one place where parsers' exceptions stop: what could not be read becomes a `problem`.
+ * Everything that is known of one binary's addresses. It may be spread over several files of one build: the program,
+ * its stripped copy, its debug info alone. Sources are ranked per address:
+ *
+ *     .gopclntab   Go text, as the runtime itself prints it; padding between Go functions belongs to nobody
+ *     DWARF        the rest: C, C++, Rust, assembly with lines; Go where no pclntab is at hand
+ *     symbol table names; with a line where DWARF has one and no function (assembly)
+ *
+ * The one place where parsers' exceptions stop: what could not be read becomes a `problem`.
  */
 export class SymbolMap {
+  /** The file whose segments say where code lies: of several the first that holds code. */
   readonly object: ObjectFile;
   readonly go: GoSymbols | null;
-  /** Sentences about sources that could not be read. */
-  readonly problems: readonly string[];
+  readonly #goShift: number;
+  readonly #dwarf: Placed<DwarfSymbols> | null;
+  readonly #files: readonly ObjectFile[];
+  readonly #names = new ReadableNames();
   readonly #problems: string[] = [];
-  /** undefined: not read yet; null: unreadable or empty. */
-  #functions: FunctionTable | null | undefined;
+  /** undefined: not read yet. */
+  #tables: readonly Placed<FunctionTable>[] | undefined;
 
-  constructor(object: ObjectFile) {
-    this.object = object;
-    this.problems = this.#problems;
-    this.go = this.#attempt('.gopclntab', () => GoSymbols.open(object));
+  /**
+   * @param files of one build, the one that knows most first; at least one
+   * @param split finds what the debug info has put elsewhere
+   * @param problems sentences about files that could not be opened
+   */
+  constructor(files: readonly ObjectFile[], split?: SplitFiles, problems: readonly string[] = []) {
+    this.#files = files;
+    this.#problems.push(...problems);
+    this.object = files.find(holdsCode) ?? files[0];
+    const go = this.#firstOf('.gopclntab', (file) => GoSymbols.open(file));
+    this.go = go?.source ?? null;
+    this.#goShift = go?.shift ?? 0;
+    this.#dwarf = this.#firstOf('DWARF', (file) => DwarfSymbols.open(file, split));
+  }
+
+  /** Sentences about sources that could not be read; grows with use. */
+  get problems(): readonly string[] {
+    return [...this.#problems, ...(this.#dwarf?.source.problems ?? [])];
+  }
+
+  /** True when the DWARF of some file is at hand. */
+  get hasDwarf(): boolean {
+    return this.#dwarf !== null;
+  }
+
+  /** True when the address is in Go's text, where only Go's own tables are asked. */
+  isGo(address: number): boolean {
+    return this.go?.covers(address + this.#goShift) ?? false;
   }
 
   /** Frames at a file address, looked up as it is; null when no source knows it. Never throws on damaged symbols. */
   lookup(address: number): Resolution | null {
-    if (this.go?.covers(address)) {
-      const go = this.go;
-      const frames = this.#attempt('.gopclntab', () => go.frames(address));
-      // Padding between Go functions belongs to nobody: the symbol table must not guess there.
+    const { go } = this;
+    if (go !== null && this.isGo(address)) {
+      const frames = this.#attempt('.gopclntab', () => go.frames(address + this.#goShift));
       return frames === null ? null : { source: 'pclntab', frames: frames.map(fromGo) };
     }
-    const functions = this.functions();
-    const found = functions && this.#attempt('symbol table', () => functions.find(address));
-    return found ? { source: 'symtab', frames: [found] } : null;
+    const debugInfo = this.#dwarf;
+    const found = debugInfo?.source.frames(address + debugInfo.shift) ?? null;
+    const frames = found && this.#fromDwarf(found, address);
+    if (frames !== null) return { source: 'dwarf', frames };
+    const named = this.#inTables(address);
+    if (named === null) return null;
+    const place = debugInfo?.source.line(address + debugInfo.shift);
+    return { source: 'symtab', frames: [place ? { ...named, ...place } : named] };
   }
 
-  /** The symbol table's functions; null when the file has none. */
-  functions(): FunctionTable | null {
-    this.#functions ??= this.#attempt('symbol table', () => FunctionTable.of(this.object));
-    return this.#functions;
+  /** Every name a symbol table has for the function at an address, as linked: aliases are all right. */
+  aliases(address: number): string[] {
+    return this.#functionTables().flatMap(
+      ({ source, shift }) => this.#attempt('symbol table', () => source.aliases(address + shift)) ?? [],
+    );
+  }
+
+  #inTables(address: number): Frame | null {
+    for (const { source, shift } of this.#functionTables()) {
+      const symbol = this.#attempt('symbol table', () => source.find(address + shift));
+      if (symbol === null || symbol === '') continue;
+      return { name: this.#names.of(symbol), systemName: symbol, file: '', line: 0, column: 0, startLine: 0 };
+    }
+    return null;
+  }
+
+  /** The symbol tables, the largest first: a stripped file's is part of the whole one. */
+  #functionTables(): readonly Placed<FunctionTable>[] {
+    this.#tables ??= this.#files
+      .flatMap(
+        (file) =>
+          this.#place(
+            file,
+            this.#attempt('symbol table', () => FunctionTable.of(file)),
+          ) ?? [],
+      )
+      .sort((a, b) => b.source.count - a.source.count);
+    return this.#tables;
+  }
+
+  /** Inlined calls without a name are left out; a function without one is called what the symbol table calls it. */
+  #fromDwarf(found: readonly DwarfFrame[], address: number): Frame[] | null {
+    const frames: Frame[] = [];
+    for (const [i, { name, linkageName, file, line, column, startLine }] of found.entries()) {
+      let systemName = linkageName !== '' ? linkageName : name;
+      if (systemName === '') {
+        const isInlined = i < found.length - 1;
+        const symbol = isInlined ? null : this.#inTables(address);
+        if (symbol === null) continue;
+        systemName = symbol.systemName;
+      }
+      frames.push({ name: this.#names.of(systemName), systemName, file, line, column, startLine });
+    }
+    return frames.length > 0 ? frames : null;
+  }
+
+  #firstOf<T>(what: string, open: (file: ObjectFile) => T | null): Placed<T> | null {
+    for (const file of this.#files) {
+      const placed = this.#place(
+        file,
+        this.#attempt(what, () => open(file)),
+      );
+      if (placed !== null) return placed;
+    }
+    return null;
+  }
+
+  #place<T>(file: ObjectFile, source: T | null): Placed<T> | null {
+    return source === null ? null : { source, shift: Number(this.object.bias - file.bias) };
   }
 
   #attempt<T>(what: string, read: () => T): T | null {
@@ -55,8 +161,9 @@ export class SymbolMap {
   }
 }
 
-/** A damaged table can fail differently at every address; nobody reads more than a few. */
-const MAX_PROBLEMS = 8;
+function holdsCode({ debugOnly, segments }: ObjectFile): boolean {
+  return !debugOnly && segments.length > 0;
+}
 
 function fromGo({ function: name, file, line, startLine }: GoFrame): Frame {
   return { name, systemName: name, file, line, column: 0, startLine };

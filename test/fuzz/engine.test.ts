@@ -10,6 +10,7 @@ import { Profile } from '../../src/profile/profile.ts';
 import { needOf } from '../../src/rewrite/need.ts';
 import type { CandidateFinder } from '../../src/store/candidates.ts';
 import { OpenedBinaries } from '../../src/store/opened.ts';
+import { alone } from '../support/alone.ts';
 import { assertUntouched } from '../support/untouched.ts';
 import { mutations, seededRandom } from './mutate.ts';
 
@@ -25,7 +26,7 @@ const raw = decodeBody(recordedProfile('profile')).raw;
 function engineOver(bytes: Uint8Array): Engine {
   const opened = new OpenedBinaries();
   const lease = () => {
-    const open = () => Promise.resolve({ source: new BufferSource(bytes), release: () => undefined });
+    const open = () => Promise.resolve(alone({ source: new BufferSource(bytes), release: () => undefined }));
     return opened.lease('shop', 'shop', open);
   };
   const find = () => Promise.resolve({ found: [{ name: 'shop', foundBy: 'build-id' as const, lease }], reason: '' });

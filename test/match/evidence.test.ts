@@ -4,7 +4,8 @@ import { isSameFunction, weigh, type CandidateFrames, type NamedFrames } from '.
 import { judge, type Bounds } from '../../src/match/verdict.ts';
 
 const NO_BOUNDS: Bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
-const frames = (name: string, ...lines: number[]) => ({ function: name, lines });
+/** What either side says of an address. */
+const frames = (name: string, ...lines: number[]) => ({ function: name, systemName: name, names: [name], lines });
 const repeat = (n: number, pair: [NamedFrames, CandidateFrames | null]) => Array.from({ length: n }, () => pair);
 
 describe('names of one function', () => {
@@ -17,6 +18,13 @@ describe('names of one function', () => {
     ['main.Map[...].func1', 'main.Map[...].func2', false],
     ['main.(*T).M', 'main.T.M', false],
     ['', 'main.work', false],
+    ['std::vector::push_back', 'void std::vector<int, std::allocator<int> >::push_back(int const&) const', true],
+    ['ns::f(int)', 'ns::f(long)', true],
+    ['ns::f', 'ns::g(int)', false],
+    ['(anonymous namespace)::f', '(anonymous namespace)::f(int) [clone .cold]', true],
+    ['core::fmt::write', 'core::fmt::write::h0123456789abcdef', true],
+    ['core::fmt::write', 'core::fmt::Write::write_char', false],
+    ['f', 'g(int)', false],
   ];
   for (const [a, b, same] of rows) {
     it(`${a || '(none)'} ${same ? 'is' : 'is not'} ${b}`, () => {
@@ -51,6 +59,16 @@ describe('weighing evidence', () => {
     assert.equal(weigh([[frames('main.a', 8), frames('main.a', 9, 3)]]).agreed, 0);
     assert.equal(weigh([[frames('main.a', 0), frames('main.a', 9, 3)]]).agreed, 1);
     assert.equal(weigh([[frames('main.a', 7), frames('main.a', 0)]]).agreed, 1);
+  });
+});
+
+describe('a function of several names', () => {
+  const [inProfile] = [frames('_ZN2ns1fEi', 3)];
+  it('is the same under its linked name and under an alias', () => {
+    const pair = (...names: string[]): [NamedFrames, CandidateFrames] => [inProfile, { names, lines: [3] }];
+    assert.equal(weigh([pair('ns::f(int)', '_ZN2ns1fEi')]).agreed, 1);
+    assert.equal(weigh([pair('__GI_f', 'f', '_ZN2ns1fEi')]).agreed, 1);
+    assert.equal(weigh([pair('ns::g(int)', '_ZN2ns1gEi')]).agreed, 0);
   });
 });
 

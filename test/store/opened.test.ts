@@ -4,6 +4,7 @@ import { BufferSource } from '../../src/bytes/source.ts';
 import { recordedBinary } from '../../src/demo/replay.ts';
 import { FormatError } from '../../src/errors.ts';
 import { OpenedBinaries } from '../../src/store/opened.ts';
+import { alone } from '../support/alone.ts';
 
 const bytes = recordedBinary();
 
@@ -12,7 +13,7 @@ function opener() {
   const open = async () => {
     seen.opened++;
     await new Promise((resolve) => setTimeout(resolve, 5));
-    return { source: new BufferSource(bytes), release: () => void seen.released++ };
+    return alone({ source: new BufferSource(bytes), release: () => void seen.released++ });
   };
   return { seen, open };
 }
@@ -58,7 +59,7 @@ describe('open binaries', () => {
   it('let the next caller try again after a failure, and release what was opened', async () => {
     let released = 0;
     const broken = () =>
-      Promise.resolve({ source: new BufferSource(bytes.subarray(0, 100)), release: () => void released++ });
+      Promise.resolve(alone({ source: new BufferSource(bytes.subarray(0, 100)), release: () => void released++ }));
     const opened = new OpenedBinaries();
     await assert.rejects(opened.lease('a', 'a', broken), FormatError);
     assert.equal(released, 1);

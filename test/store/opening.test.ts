@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DirectoryStore } from '../../src/store/directory.ts';
-import { formatFacts } from '../../src/store/facts.ts';
+import { FACTS_SCHEMA, formatFacts } from '../../src/store/facts.ts';
 import { aliasPath, filePath } from '../../src/store/layout.ts';
 import { place } from './samples.ts';
 
@@ -32,7 +32,7 @@ function synthesize(root: string): void {
     fs.symlinkSync(path.split('/').at(-1)!, join(root, aliasPath(key)));
     const { size: sizeBytes, mtimeMs } = fs.statSync(join(root, path));
     const facts = formatFacts({
-      schema: 1,
+      schema: FACTS_SCHEMA,
       name: `service-${number}`,
       addedAt: new Date(1.76e12 + number).toISOString(),
       sizeBytes,
@@ -51,6 +51,7 @@ function synthesize(root: string): void {
           pe: null,
           pclntabSha256: sha256,
         },
+        splitUnits: null,
         go: {
           version: 'go1.26.1',
           path: `example.com/services/service-${number}`,

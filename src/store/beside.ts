@@ -1,0 +1,99 @@
+/**
+ * Debug info on this machine, where gdb looks for it too:
+ *
+ *   <root>/.build-id/ab/cdef.debug                            by build ID; root is /usr/lib/debug
+ *   <dir>/<link>, <dir>/.debug/<link>, <root>/<dir>/<link>    .gnu_debuglink, if the CRC is right
+ *   <file>.dSYM/Contents/Resources/DWARF/<name>               if the UUID is right
+ *   <file>.dwp                                                split units packed
+ *   <compilation directory>/<name>.dwo, <dir>/<name>.dwo      split units, where the compiler left them or beside the program
+ */
+import { existsSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { debugSection } from '../dwarf/unit-headers.ts';
+import { isParseError, isSystemError } from '../errors.ts';
+import { fileCrc, readDebugLink } from '../object/debug-link.ts';
+import type { ObjectFile } from '../object/object.ts';
+import { openObject } from '../object/open.ts';
+import type { Elsewhere } from './assembly.ts';
+import { FileSource } from './file.ts';
+import { isHexId } from './layout.ts';
+import type { OpenBinary } from './store.ts';
+
+/** Where distributions put debug info. */
+const DEBUG_ROOT = '/usr/lib/debug';
+
+/** A file of this machine. Throws the system's error. */
+export function openFile(path: string): OpenBinary {
+  const source = FileSource.open(path);
+  return { source, release: () => source.close() };
+}
+
+/** What lies beside a file of this machine. */
+export class Beside implements Elsewhere {
+  readonly #path: string;
+  readonly #dir: string;
+  readonly #root: string;
+
+  constructor(path: string, root = DEBUG_ROOT) {
+    this.#path = resolve(path);
+    this.#dir = dirname(this.#path);
+    this.#root = root;
+  }
+
+  debugFile(object: ObjectFile): Promise<OpenBinary | null> {
+    const { gnu, uuid } = object.ids;
+    if (gnu !== null) {
+      const found = firstThat([this.#byBuildId(gnu)], (file) => openObject(file.source).ids.gnu === gnu);
+      if (found !== null) return Promise.resolve(found);
+    }
+    if (uuid !== null) {
+      const bundled = join(`${this.#path}.dSYM`, 'Contents/Resources/DWARF', basename(this.#path));
+      return Promise.resolve(firstThat([bundled], (file) => openObject(file.source).ids.uuid === uuid));
+    }
+    const link = readDebugLink(object);
+    if (link === null || link.name !== basename(link.name)) return Promise.resolve(null);
+    const folders = [this.#dir, join(this.#dir, '.debug'), join(this.#root, this.#dir)];
+    const paths = folders.map((folder) => join(folder, link.name)).filter((path) => path !== this.#path);
+    return Promise.resolve(firstThat(paths, (file) => fileCrc(file.source) === link.crc));
+  }
+
+  supplementary(name: string, buildId: string): Promise<OpenBinary | null> {
+    const recorded = isAbsolute(name) ? [name] : [join(this.#dir, name), join(this.#root, this.#dir, name)];
+    const shared = join(this.#root, '.dwz', basename(name));
+    const paths = [...recorded, this.#byBuildId(buildId), shared];
+    return Promise.resolve(firstThat(paths, (file) => openObject(file.source).ids.gnu === buildId));
+  }
+
+  splitPackage(): Promise<OpenBinary | null> {
+    const isPackage = (file: OpenBinary) => debugSection(openObject(file.source), 'cu_index') !== undefined;
+    return Promise.resolve(firstThat([`${this.#path}.dwp`], isPackage));
+  }
+
+  /** The reader of the debug info compares the ids. */
+  splitUnit(name: string, compDir: string): OpenBinary | null {
+    return firstThat([resolve(compDir, name), join(this.#dir, name), join(this.#dir, basename(name))], () => true);
+  }
+
+  #byBuildId(id: string): string {
+    return isHexId(id) ? join(this.#root, '.build-id', id.slice(0, 2), `${id.slice(2)}.debug`) : '';
+  }
+}
+
+/** The first file that is there, can be read and passes the test. */
+function firstThat(paths: readonly string[], test: (file: OpenBinary) => boolean): OpenBinary | null {
+  for (const path of paths) {
+    if (path === '' || path.includes('\0') || !existsSync(path)) continue;
+    let file: OpenBinary | null = null;
+    try {
+      file = openFile(path);
+      if (test(file)) return file;
+    } catch (error) {
+      if (!isParseError(error) && !isSystemError(error)) {
+        file?.release();
+        throw error;
+      }
+    }
+    file?.release();
+  }
+  return null;
+}
