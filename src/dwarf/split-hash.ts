@@ -11,7 +11,7 @@ import { debugSection } from './unit-headers.ts';
 
 /**
  * Lower-case hex over the ids in ascending order: equal for a program and the package made of it. null when the file neither is a
- * package nor has split units. Throws FormatError and LimitError for damaged sections.
+ * package nor a linked program with split units. Throws FormatError and LimitError for damaged sections.
  */
 export function splitUnitsSha256(object: ObjectFile): string | null {
   const ids = packageIds(object) ?? skeletonIds(object);
@@ -30,7 +30,7 @@ function packageIds(object: ObjectFile): Set<string> | null {
 function skeletonIds(object: ObjectFile): Set<string> {
   const ids = new Set<string>();
   // Skeletons keep their addresses in .debug_addr, and they are all there is to .debug_info then.
-  if (debugSection(object, 'addr') === undefined) return ids;
+  if (object.type === 'rel' || debugSection(object, 'addr') === undefined) return ids;
   const file = DebugFile.open(object, new Problems());
   if (file === null) return ids;
   for (let i = 0; i < file.units.length; i++) {

@@ -23,7 +23,7 @@ export const examine: Examine = (source) => {
  * build, which does not say where in the file its segments are.
  */
 export function uselessness(identity: Identity, isBesideDebugInfo: boolean): string {
-  const wrongKind = unlinkedOrCore(identity.type, identity.ids.gnu);
+  const wrongKind = unlinkedOrCore(identity.type, identity.ids.gnu, identity.splitUnits !== null);
   if (wrongKind !== '') return wrongKind;
   const { pclntab, dwarf, symtab } = identity.symbols;
   if (pclntab || dwarf || symtab || isBesideDebugInfo) return '';
@@ -31,10 +31,13 @@ export function uselessness(identity: Identity, isBesideDebugInfo: boolean): str
   return `it holds no symbols: no Go tables, no DWARF, no symbol table${damage}; add the build as it was before it was stripped, or its debug file`;
 }
 
-/** Why files of this type are never of use; "" for all others. Kernel modules are "relocatable" with a build ID, compilers' output has none. */
-export function unlinkedOrCore(type: ObjectType, gnuId: string | null): string {
+/**
+ * Why files of this type are never of use; "" for all others. Two kinds are "relocatable" and yet of use: kernel modules, which
+ * have a build ID, and packages of split debug info.
+ */
+export function unlinkedOrCore(type: ObjectType, gnuId: string | null, isPackage: boolean): string {
   if (type === 'core') return 'it is a core dump; add the program that dumped it';
-  if (type === 'rel' && gnuId === null)
+  if (type === 'rel' && gnuId === null && !isPackage)
     return 'it is not linked yet, its addresses mean nothing; add the program made from it';
   return '';
 }

@@ -1,5 +1,5 @@
 /** "Mini debug info": an ELF file with a symbol table alone, compressed by xz, in a section of a stripped one (Fedora, RHEL). */
-import type { XzReadableStream } from 'xz-decompress';
+import type * as Xz from 'xz-decompress';
 import { BufferSource } from '../bytes/source.ts';
 import { FormatError, LimitError } from '../errors.ts';
 import { miniDebugInfo } from '../object/debug-link.ts';
@@ -23,12 +23,10 @@ export async function openMiniDebugInfo(object: ObjectFile): Promise<ObjectFile 
   return openObject(new BufferSource(Buffer.concat(chunks, size), '.gnu_debugdata'));
 }
 
-/** A CommonJS module whose declarations promise named exports; loaded only where a file needs it. */
-async function loadXz(): Promise<typeof XzReadableStream> {
-  const module = (await import('xz-decompress')) as unknown as {
-    default: { XzReadableStream: typeof XzReadableStream };
-  };
-  return module.default.XzReadableStream;
+/** Loaded only where a file needs it. A CommonJS module: its names are where the loader puts them. */
+async function loadXz(): Promise<typeof Xz.XzReadableStream> {
+  const module = (await import('xz-decompress')) as Partial<typeof Xz> & { readonly default?: typeof Xz };
+  return module.XzReadableStream ?? module.default!.XzReadableStream;
 }
 
 async function* inflated(compressed: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -38,8 +36,8 @@ async function* inflated(compressed: Uint8Array): AsyncGenerator<Uint8Array> {
       controller.close();
     },
   });
-  const Xz = await loadXz();
-  const reader = new Xz(input).getReader();
+  const XzStream = await loadXz();
+  const reader = new XzStream(input).getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();

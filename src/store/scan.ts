@@ -1,6 +1,7 @@
 /** A directory's files, sorted into those worth adding to a store and the rest, with the reason. */
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
+import { debugSection } from '../dwarf/unit-headers.ts';
 import { isParseError, isSystemError, messageOf } from '../errors.ts';
 import { openObject } from '../object/open.ts';
 import { unlinkedOrCore } from './examine.ts';
@@ -50,8 +51,9 @@ function reasonToSkip(path: string): string | null {
   let source: FileSource | null = null;
   try {
     source = FileSource.open(path);
-    const { type, ids } = openObject(source);
-    return unlinkedOrCore(type, ids.gnu) || null;
+    const object = openObject(source);
+    const isPackage = debugSection(object, 'cu_index') !== undefined;
+    return unlinkedOrCore(object.type, object.ids.gnu, isPackage) || null;
   } catch (error) {
     if (!isParseError(error) && !isSystemError(error)) throw error;
     return messageOf(error);
