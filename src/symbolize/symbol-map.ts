@@ -123,15 +123,24 @@ export class SymbolMap {
     const frames: Frame[] = [];
     for (const [i, { name, linkageName, file, line, column, startLine }] of found.entries()) {
       let systemName = linkageName !== '' ? linkageName : name;
-      if (systemName === '') {
-        const isInlined = i < found.length - 1;
-        const symbol = isInlined ? null : this.#inTables(address);
-        if (symbol === null) continue;
-        systemName = symbol.systemName;
-      }
+      const isInlined = i < found.length - 1;
+      if (linkageName === '' && !isInlined) systemName = this.#linkedName(name, address);
+      if (systemName === '') continue;
       frames.push({ name: this.#names.of(systemName), systemName, file, line, column, startLine });
     }
     return frames.length > 0 ? frames : null;
+  }
+
+  /**
+   * Name as linked of a function whose debug info has none: GCC leaves it out in anonymous namespaces, where only the symbol table has
+   * the parameters. The linker may have folded another function into this one, so its symbol must have the name's last part in it.
+   */
+  #linkedName(name: string, address: number): string {
+    if (name !== '' && !name.includes('::')) return name;
+    const symbol = this.#inTables(address);
+    if (symbol === null) return name;
+    const last = name.slice(name.lastIndexOf('::') + 2);
+    return name === '' || (symbol.name !== symbol.systemName && symbol.name.includes(last)) ? symbol.systemName : name;
   }
 
   #firstOf<T>(what: string, open: (file: ObjectFile) => T | null): Placed<T> | null {
