@@ -7,7 +7,7 @@
  *
  * Rules that hold here and nowhere else:
  * - Samples are never decoded and nothing that is named is touched; when no stage has anything to change, the bytes
- *   that came in go out, the same object.
+ *   that came in go out, the same object. What came in another format (legacy/) goes out as protobuf, always.
  * - A binary is used only after the verdict. No candidate, a refused one, a damaged one: each is a reason in the report,
  *   never an error of the profile.
  * - Past the deadline the best answer so far is given. Opening goes on detached, so the next profile is richer.
@@ -15,17 +15,18 @@
  */
 import { Deadline, LATE } from './deadline.ts';
 import { isParseError, isSystemError, messageOf } from './errors.ts';
-import { weigh } from './match/evidence.ts';
-import { judge } from './match/verdict.ts';
+import { convertLegacy, legacyKind } from './legacy/legacy.ts';
+import { type Evidence, weigh } from './match/evidence.ts';
+import { type FoundBy, judge } from './match/verdict.ts';
 import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './profile/gzip.ts';
 import { Profile } from './profile/profile.ts';
 import { type MappingFlags, type NewLine, splice } from './profile/splice.ts';
 import { Located } from './rewrite/located.ts';
 import { LineMaker, mayReplace } from './rewrite/merge.ts';
 import { MappingOutcome } from './rewrite/outcome.ts';
-import type { ProfileReport } from './rewrite/report.ts';
+import type { MatchKind, ProfileReport } from './rewrite/report.ts';
 import { type MappingWork, outermostName, survey } from './rewrite/survey.ts';
-import type { CandidateFinder } from './store/candidates.ts';
+import type { Candidate, CandidateFinder } from './store/candidates.ts';
 import type { Lease } from './store/opened.ts';
 import { type MappedRange, Rebase } from './symbolize/rebase.ts';
 
@@ -41,7 +42,7 @@ export interface ResymResult {
   readonly status: 'enriched' | 'partial' | 'unchanged';
   /** One sentence; "" when everything is named. */
   readonly reason: string;
-  /** The enriched profile, gzipped; the very input bytes when nothing changed. */
+  /** The enriched profile, gzipped; the very input bytes when nothing changed, unless they were no protobuf. */
   readonly body: Uint8Array;
   readonly report: ProfileReport;
   readonly timings: readonly { readonly stage: string; readonly ms: number }[];
@@ -71,6 +72,13 @@ export interface Resymbolizer {
 /** Lookups between two looks at the clock. */
 const LOOKUPS_PER_LOOK = 256;
 
+const MATCH_KINDS: Readonly<Record<FoundBy, MatchKind>> = {
+  'build-id': 'build-id',
+  pinned: 'pinned',
+  'pinned-other-id': 'pinned',
+  name: 'evidence',
+};
+
 const TOO_LATE = 'out of time: symbols are still being read, ask again';
 
 export class Engine implements Resymbolizer {
@@ -91,7 +99,9 @@ export class Engine implements Resymbolizer {
     };
 
     const decoded = decodeBody(body, this.#limits);
-    const profile = Profile.scan(decoded.raw);
+    const isLegacy = legacyKind(decoded.raw) !== null;
+    const received = isLegacy ? convertLegacy(decoded.raw) : decoded.raw;
+    const profile = Profile.scan(received);
     lap('decode');
 
     const { mappings, nameable } = survey(profile);
@@ -101,9 +111,9 @@ export class Engine implements Resymbolizer {
 
     const { lines, flags, outcomes } = run;
     const changed = lines.size > 0 || flags.size > 0;
-    const raw = changed ? splice(profile, { lines, flags, comments: [] }) : decoded.raw;
+    const raw = changed ? splice(profile, { lines, flags, comments: [] }) : received;
     lap('rewrite');
-    const out = !changed ? body : decoded.wrapping === 'none' ? raw : encodeBody(raw);
+    const out = !changed && !isLegacy ? body : decoded.wrapping === 'none' && !isLegacy ? raw : encodeBody(raw);
     lap('encode');
 
     const namedAfter = sum(outcomes, (outcome) => outcome.namedAfter);
@@ -200,34 +210,68 @@ class Run {
       outcome.reason = TOO_LATE;
       return null;
     }
-    for (const candidate of candidates.found) {
-      const lease = await attempt(this.#deadline.race(candidate.lease(), (late) => late.release()));
-      if (lease instanceof Error) {
-        refusals.push(`${candidate.name} cannot be read: ${lease.message}`);
-        continue;
-      }
-      if (lease === LATE) {
+    for (const [i, candidate] of candidates.found.entries()) {
+      const proven = await this.#prove(candidate, work, outcome);
+      if (proven === LATE) {
         outcome.reason = TOO_LATE;
         return null;
       }
+      if (typeof proven === 'string') {
+        refusals.push(proven);
+        continue;
+      }
       try {
-        const { symbols } = lease.binary;
-        const located = new Located(symbols, new Rebase(symbols.object, outcome.range));
-        const evidence = weigh(located.evidence(this.#profile, work));
-        const verdict = judge(candidate.name, candidate.foundBy, evidence, located.bounds(this.#profile, work));
-        outcome.weighed(evidence);
-        if (verdict.accepted) {
-          outcome.accepted(candidate.name, candidate.foundBy === 'build-id' ? 'build-id' : 'pinned');
-          await this.#lookup(work, located, outcome);
-          return () => candidate.lease();
+        const rival = candidate.foundBy === 'name' ? await this.#rival(candidates.found.slice(i + 1), work) : null;
+        if (rival !== null) {
+          refusals.push(`${rival} builds of ${candidate.name} fit these addresses; name the right one with --binary`);
+          break;
         }
-        refusals.push(verdict.reason);
+        outcome.weighed(proven.evidence);
+        outcome.accepted(candidate.name, MATCH_KINDS[candidate.foundBy]);
+        await this.#lookup(work, proven.located, outcome);
+        return () => candidate.lease();
       } finally {
-        lease.release();
+        proven.lease.release();
       }
     }
     outcome.reason = refusals.length > 0 ? refusals.join('; ') : candidates.reason;
     return null;
+  }
+
+  /** A candidate laid over the mapping and accepted; else the reason. */
+  async #prove(
+    candidate: Candidate,
+    work: MappingWork,
+    outcome: MappingOutcome,
+  ): Promise<{ lease: Lease; located: Located; evidence: Evidence } | string | typeof LATE> {
+    const lease = await attempt(this.#deadline.race(candidate.lease(), (late) => late.release()));
+    if (lease instanceof Error) return `${candidate.name} cannot be read: ${lease.message}`;
+    if (lease === LATE) return LATE;
+    let isKept = false;
+    try {
+      const { symbols } = lease.binary;
+      const located = new Located(symbols, new Rebase(symbols.object, outcome.range));
+      const evidence = weigh(located.evidence(this.#profile, work));
+      const verdict = judge(candidate.name, candidate.foundBy, evidence, located.bounds(this.#profile, work));
+      outcome.weighed(evidence);
+      if (!verdict.accepted) return verdict.reason;
+      isKept = true;
+      return { lease, located, evidence };
+    } finally {
+      if (!isKept) lease.release();
+    }
+  }
+
+  /** How many builds fit when one of these does too; null when none does. */
+  async #rival(others: readonly Candidate[], work: MappingWork): Promise<number | null> {
+    let fitting = 1;
+    for (const other of others) {
+      const proven = await this.#prove(other, work, new MappingOutcome(this.#profile, work));
+      if (typeof proven !== 'object') continue;
+      proven.lease.release();
+      fitting++;
+    }
+    return fitting > 1 ? fitting : null;
   }
 
   /** Looks up what lacks names and keeps what may replace it. */

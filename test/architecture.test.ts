@@ -42,6 +42,7 @@ const PURE = new Set([
   'object',
   'gosym',
   'dwarf',
+  'legacy',
   'symbolize',
   'match',
   'rewrite',

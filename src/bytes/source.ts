@@ -32,6 +32,28 @@ export class BufferSource implements ByteSource {
   }
 }
 
+/** A part of another source as one of its own: offset 0 is the part's first byte. */
+export class RangeSource implements ByteSource {
+  readonly size: number;
+  readonly #source: ByteSource;
+  readonly #start: number;
+  readonly #name: string;
+
+  /** Throws FormatError when the part is not wholly inside the source. */
+  constructor(source: ByteSource, start: number, size: number, name: string) {
+    checkRange(name, start, size, source.size);
+    this.#source = source;
+    this.#start = start;
+    this.#name = name;
+    this.size = size;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    checkRange(this.#name, offset, length, this.size);
+    return this.#source.read(this.#start + offset, length);
+  }
+}
+
 /** Throws FormatError unless `[offset, offset + length)` lies inside `[0, size)`. */
 export function checkRange(name: string, offset: number, length: number, size: number): void {
   if (!(offset >= 0 && length >= 0 && offset + length <= size)) {

@@ -19,7 +19,7 @@ export interface SymbolizeOptions {
 }
 
 /** Where files are looked for in a directory given as input. */
-const PROFILE_FILES = ['**/*.pb.gz', '**/*.pb', '**/*.pprof', '**/*.prof', '**/*.pprof.gz'];
+const PROFILE_FILES = ['**/*.pb.gz', '**/*.pb', '**/*.pprof', '**/*.prof', '**/*.pprof.gz', '**/*.heap'];
 
 export async function symbolize(inputs: readonly string[], options: SymbolizeOptions): Promise<void> {
   const jobs = await plan(inputs, options.output);

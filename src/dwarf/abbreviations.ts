@@ -25,6 +25,8 @@ import type { DebugSection } from './section.ts';
 
 /** The largest tables are those of link-time optimised browsers: 20,000 declarations in some 500 KB. */
 const MAX_TABLE_BYTES = 4 << 20;
+/** Of 49 bits: longer ones may be no number. */
+const MAX_NUMBER_LEB_BYTES = 7;
 /** Codes are given out from 1 on; up to this they index an array. */
 const MAX_DENSE_CODE = 1 << 16;
 
@@ -255,11 +257,18 @@ export function findDeclaration(
       const attribute = cursor.uleb();
       const form = cursor.uleb();
       if (attribute === 0 && form === 0) break;
-      const value = form === dw.DW_FORM_implicit_const ? cursor.sleb() : 0;
+      const value = form === dw.DW_FORM_implicit_const ? implicitConst(cursor) : 0;
       if (next === code) attributes.push(attribute, form, value);
     }
     if (next === code) return { tag, children, attributes };
   }
+}
+
+/** A value in a declaration; -1 when it is beyond 2^53, as constants of 64 bits may be: none that is wanted here. */
+function implicitConst(cursor: Cursor): number {
+  const at = cursor.offset;
+  skipLeb(cursor);
+  return cursor.offset - at > MAX_NUMBER_LEB_BYTES ? -1 : cursor.seek(at).sleb();
 }
 
 /** Steps under way: the attributes of most declarations fit, and the arrays grow by themselves. */
@@ -293,7 +302,7 @@ function compile(cursor: Cursor, encoding: Encoding): Steps {
       unread = 0;
     }
     if (form === dw.DW_FORM_implicit_const) {
-      if (isWanted) reads.push(slot, form, constants.push(cursor.sleb()) - 1);
+      if (isWanted) reads.push(slot, form, constants.push(implicitConst(cursor)) - 1);
       else skipLeb(cursor);
     } else if (isWanted) reads.push(slot, form, bytes);
     else if (bytes >= 0) unread += bytes;

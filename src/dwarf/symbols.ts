@@ -82,12 +82,16 @@ export class DwarfSymbols {
     return this.#heldBytes;
   }
 
-  /** The answer of the first unit that claims the address and has one. */
+  /**
+   * The answer of the first unit that claims the address and has one. Of functions that several units compiled the linker keeps
+   * one, and what the others say of their own is not about this code: a unit with lines for it has the last word, also when
+   * that is none.
+   */
   #ask<T>(address: number, question: (unit: UnitSymbols) => T | null): T | null {
     const first = this.#firstAt(address);
     if (first < 0) return null;
     const answer = this.#askUnit(first, question);
-    if (answer !== null) return answer;
+    if (answer !== null || this.#askUnit(first, (unit) => unit.line(address)) !== null) return answer;
     for (const index of this.#ranges!.othersAt(address)) {
       const other = this.#askUnit(index, question);
       if (other !== null) return other;

@@ -42,6 +42,11 @@ const GO_SECTIONS = [
   '.noptrbss',
   '.gosymtab',
   '.typelink',
+  '__go_buildinfo',
+  '__go_module',
+  '__noptrbss',
+  '__gosymtab',
+  '__typelink',
 ];
 /**
  * Sound headers without a moduledata that a search may come across. Real files have none or two; each costs a look through the

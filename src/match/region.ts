@@ -51,7 +51,7 @@ export function whyNotSearched(filename: string): string {
     case 'file':
       if (filename === '')
         return 'this mapping has neither a file name nor a build ID in the profile; name its file with --binary';
-      return `${what} has no build ID in the profile (Go before 1.24 writes none without cgo); name its file with --binary`;
+      return `${what} has no build ID in the profile, and no file of that name in the archive; add it, or name it with --binary`;
   }
 }
 

@@ -1,7 +1,10 @@
 import type { Evidence } from './evidence.ts';
 
-/** How the candidate was found; `pinned-other-id`: named by the user, but with another build ID than the mapping's. */
-export type FoundBy = 'build-id' | 'pinned' | 'pinned-other-id';
+/**
+ * How the candidate was found. `pinned-other-id`: named by the user, but with another build ID than the mapping's; `name`: the
+ * profile has no build ID and the file is called as the mapping's.
+ */
+export type FoundBy = 'build-id' | 'pinned' | 'pinned-other-id' | 'name';
 
 /** What is known of an address-only mapping: how its addresses fall into the candidate's text. */
 export interface Bounds {
@@ -12,6 +15,11 @@ export interface Bounds {
   /** Of those in Go text, the ones that hit code rather than the padding between functions. */
   readonly inGoText: number;
   readonly onGoCode: number;
+  /** Callers' addresses looked at, and those of them that follow a call; 0 where the code is not at hand. */
+  readonly callers: number;
+  readonly afterCall: number;
+  /** The mapping is as long as a code segment of the file, page for page, and begins where that does. */
+  readonly sameExtent: boolean;
 }
 
 export interface Verdict {
@@ -28,6 +36,14 @@ const AGREEMENT = 0.95;
 
 /** Nothing but the mapping's addresses to go by: nearly all of them must be code. */
 const IN_TEXT = 0.95;
+
+/** Of a neighbouring build one caller's address in ten follows a call by chance. Signal handlers' frames follow none in the right one. */
+const AFTER_CALL = 0.9;
+/** Below this share a binary is not the one, whoever named it. */
+const AFTER_CALL_AT_LEAST = 0.5;
+/** Fewer callers prove nothing; but for the segment's own extent one will do, of a small library there may be no more. */
+const MIN_CALLERS = 3;
+const MIN_CALLERS_SAME_EXTENT = 1;
 
 const ACCEPTED: Verdict = { accepted: true, reason: '' };
 
@@ -50,6 +66,22 @@ export function judge(binary: string, foundBy: FoundBy, evidence: Evidence, boun
       `${off} of ${bounds.inGoText} addresses fall between the functions of ${binary}; ${advice(foundBy)}`,
     );
   }
+  return foundBy === 'build-id' ? ACCEPTED : judgeCalls(binary, foundBy, bounds);
+}
+
+/** No ID and no name speaks for the binary: its code must, as far as it can. */
+function judgeCalls(binary: string, foundBy: FoundBy, { callers, afterCall, sameExtent }: Bounds): Verdict {
+  const isTold = callers >= (foundBy === 'name' && sameExtent ? MIN_CALLERS_SAME_EXTENT : MIN_CALLERS);
+  if (isTold && afterCall < callers * (foundBy === 'name' ? AFTER_CALL : AFTER_CALL_AT_LEAST)) {
+    return refused(
+      `${callers - afterCall} of ${callers} callers' addresses follow no call in the code of ${binary}; ${advice(foundBy)}`,
+    );
+  }
+  if (foundBy === 'name' && !isTold) {
+    return refused(
+      `${binary} has the right name, but the profile has neither a build ID nor enough addresses to prove it by; name it with --binary`,
+    );
+  }
   return ACCEPTED;
 }
 
@@ -66,6 +98,7 @@ function disagreement({ checked, agreed, sameFunction, example }: Evidence): str
 }
 
 function advice(foundBy: FoundBy): string {
+  if (foundBy === 'name') return 'add the binary of exactly this build';
   return foundBy !== 'build-id'
     ? 'give the binary of exactly this build'
     : 'the file was replaced while the process ran, or the build ID is shared; add the binary that was running';

@@ -205,7 +205,8 @@ export function readFunctionSymbols(table: SymbolTable, isCode: (section: number
   );
 }
 
-class FunctionColumns implements FunctionSymbols {
+/** Columns and the table of names. */
+export class FunctionColumns implements FunctionSymbols {
   readonly start: Float64Array;
   readonly size: Float64Array;
   readonly nameOffset: Uint32Array;

@@ -68,13 +68,16 @@ export interface FunctionSymbols {
   readonly length: number;
   /** File addresses, ascending; equals in the order of the table. Without the Thumb bit on arm. */
   readonly start: Float64Array;
-  /** Bytes; 0 when the table does not say. */
+  /** Bytes; 0 when the table does not say. Mach-O's never does: there it is the distance to whatever begins next. */
   readonly size: Float64Array;
   /** Byte offset of the name in the string table: equal offsets are equal names. */
   readonly nameOffset: Uint32Array;
   /** 0 local, 1 global, 2 weak, 10 unique: ELF STB_*. */
   readonly binding: Uint8Array;
-  /** The name of symbol `index`, read on demand. Throws FormatError when the string table has none there. */
+  /**
+   * The name of symbol `index`, read on demand; of Mach-O without the underscore every compiler puts before it: `main`,
+   * `main.main`, `_ZN3fooEv`. Throws FormatError when the string table has none there.
+   */
   name(index: number): string;
 }
 
@@ -100,7 +103,7 @@ export interface ObjectIds {
 export interface ObjectFile {
   readonly source: ByteSource;
   readonly format: ObjectFormat;
-  /** GOARCH's names: amd64, arm64, 386, arm, ppc64le, s390x, riscv64...; `elf:NN` for an unknown e_machine. */
+  /** GOARCH's names: amd64, arm64, 386, arm, ppc64le, s390x, riscv64...; `elf:NN`, `macho:NN`... for an unknown machine. */
   readonly arch: string;
   readonly type: ObjectType;
   readonly pointerSize: 4 | 8;
@@ -118,7 +121,7 @@ export interface ObjectFile {
    */
   readonly debugOnly: boolean;
 
-  /** The first section of that name. */
+  /** The first section of that name; of Mach-O also by segment and name: `__DATA,__const`. */
   section(name: string): Section | undefined;
   /**
    * A section's bytes, decompressed. Bounded by `MAX_SECTION_BYTES`; throws FormatError, LimitError or

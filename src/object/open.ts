@@ -5,16 +5,18 @@
  *   fe ed fa ce / cf, reversed  Mach-O, 32 / 64 bit
  *   ca fe ba be / bf            Mach-O for several architectures, or a Java class: the next word is a count or a version
  *   "MZ", "PE\0\0" at [0x3c]    PE
+ *   a machine number of PE       COFF object (.obj), which is recognised but not read
  */
 import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, UnsupportedError } from '../errors.ts';
 import { openElf } from './elf.ts';
+import { chooseSlice, type FatSlice, fatSlices, sliceSource } from './macho-fat.ts';
+import { openMacho } from './macho.ts';
 import type { ObjectFile } from './object.ts';
+import { openPe } from './pe.ts';
+import { isCoffObject, peSignature } from './pe-header.ts';
 
 const MACHO_MAGICS: ReadonlySet<number> = new Set([0xfeedface, 0xfeedfacf, 0xcefaedfe, 0xcffaedfe]);
-
-/** Java class files have the same magic and a version of at least 45 where a fat file has its number of parts. */
-const FIRST_JAVA_VERSION = 45;
 
 /** Other things people hand over, by their first bytes. */
 const KNOWN: readonly (readonly [prefix: string, what: string])[] = [
@@ -33,28 +35,48 @@ const KNOWN: readonly (readonly [prefix: string, what: string])[] = [
   ['MDMP', 'a Windows minidump'],
 ];
 
-/** Throws FormatError, saying what the bytes look like, when they are no object file; UnsupportedError for Mach-O and PE. */
-export function openObject(source: ByteSource): ObjectFile {
+export interface OpenOptions {
+  /**
+   * Which part of a universal file, by Go's name for the architecture or by Apple's (see `chooseSlice`, which also says what is
+   * opened without it). Other files are what they are.
+   */
+  readonly arch?: string;
+}
+
+/** Throws FormatError, saying what the bytes look like, when they are no object file; UnsupportedError for COFF objects. */
+export function openObject(source: ByteSource, options: OpenOptions = {}): ObjectFile {
   const start = source.read(0, Math.min(source.size, 512));
   const text = Buffer.from(start.buffer, start.byteOffset, start.length).toString('latin1');
   if (text.startsWith('\x7fELF')) return openElf(source);
   const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
   const magic = start.length >= 8 ? view.getUint32(0) : 0;
-  if (MACHO_MAGICS.has(magic)) throw new UnsupportedError('Mach-O files are not supported yet');
-  if (magic === 0xcafebabf || (magic === 0xcafebabe && view.getUint32(4) < FIRST_JAVA_VERSION)) {
-    throw new UnsupportedError('universal ("fat") Mach-O files are not supported yet');
+  if (MACHO_MAGICS.has(magic)) return openMacho(source);
+  const slices = fatSlices(source);
+  if (slices !== null) return openSlice(source, chooseSlice(slices, options.arch));
+  if (peSignature(source) >= 0) return openPe(source);
+  if (isCoffObject(source)) {
+    throw new UnsupportedError('a COFF object file (.obj) is not supported: what it is linked into has the addresses');
   }
-  if (text.startsWith('MZ') && isPe(source)) throw new UnsupportedError('PE files (Windows) are not supported yet');
   throw new FormatError('file', 0, `not an object file: ${describe(text, magic)}`);
 }
 
-function isPe(source: ByteSource): boolean {
-  if (source.size < 0x40) return false;
-  const pointer = source.read(0x3c, 4);
-  const at = new DataView(pointer.buffer, pointer.byteOffset, 4).getUint32(0, true);
-  if (at + 4 > source.size) return false;
-  const signature = source.read(at, 4);
-  return signature[0] === 0x50 && signature[1] === 0x45 && signature[2] === 0 && signature[3] === 0;
+/**
+ * One slice of a universal file: a Mach-O file like any other, whose offsets count from the slice. Throws FormatError when
+ * the slice is none, or one for another architecture than the universal file says.
+ */
+export function openSlice(source: ByteSource, slice: FatSlice): ObjectFile {
+  const part = sliceSource(source, slice);
+  const start = part.read(0, Math.min(part.size, 512));
+  const magic = start.length < 4 ? 0 : new DataView(start.buffer, start.byteOffset, 4).getUint32(0);
+  if (!MACHO_MAGICS.has(magic)) {
+    const text = Buffer.from(start.buffer, start.byteOffset, start.length).toString('latin1');
+    throw new FormatError(`${slice.appleArch} of a universal file`, 0, `not an object file: ${describe(text, magic)}`);
+  }
+  const object = openMacho(part);
+  if (object.arch !== slice.arch) {
+    throw new FormatError('universal file', 0, `says ${slice.arch} of a slice that is for ${object.arch}`);
+  }
+  return object;
 }
 
 function describe(text: string, magic: number): string {

@@ -1,3 +1,4 @@
+import { isAfterCall, knowsCalls } from '../match/call-site.ts';
 import type { CandidateFrames, NamedFrames } from '../match/evidence.ts';
 import type { Bounds } from '../match/verdict.ts';
 import type { Profile } from '../profile/profile.ts';
@@ -11,6 +12,7 @@ const EVIDENCE_SAMPLE = 200;
 
 /** Bits of `Profile.positions()`: leaf of some sample, caller in some sample. */
 const POSITION_LEAF = 1;
+const POSITION_CALLER = 2;
 const POSITION_MASK = 3;
 
 /** A binary laid over a mapping. */
@@ -70,6 +72,11 @@ export class Located {
   bounds(profile: Profile, work: MappingWork): Bounds {
     const { object } = this.symbols;
     const bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
+    const [callers, leaves] = [
+      { looked: 0, afterCall: 0 },
+      { looked: 0, afterCall: 0 },
+    ];
+    const seesCalls = !object.debugOnly && knowsCalls(object.arch);
     const step = Math.max(1, work.lacking.length / EVIDENCE_SAMPLE);
     for (let at = 0; at < work.lacking.length; at += step) {
       const [location, need] = work.lacking[Math.floor(at)];
@@ -84,7 +91,16 @@ export class Located {
         bounds.inGoText++;
         if (this.symbols.lookup(address) !== null) bounds.onGoCode++;
       }
+      if (!seesCalls) continue;
+      const position = profile.positions()[location] & POSITION_MASK;
+      const seen = position === POSITION_CALLER ? callers : position === POSITION_LEAF ? leaves : null;
+      if (seen === null) continue;
+      seen.looked++;
+      if (isAfterCall(object, address)) seen.afterCall++;
     }
-    return bounds;
+    // Leaves are callers too where an allocator took the sample: then all of them follow calls.
+    const own = leaves.looked === leaves.afterCall ? leaves.looked : 0;
+    const sameExtent = this.rebase.coversSegment;
+    return { ...bounds, callers: callers.looked + own, afterCall: callers.afterCall + own, sameExtent };
   }
 }

@@ -3,6 +3,7 @@
  *
  *     /targets/<name>/debug/pprof/...   a target, profiles enriched               proxy.ts
  *     /debug/pprof/...                  the same for the default target
+ *     .../pprof/...                     the same as brpc and gperftools have it
  *     .../debug/pprof/symbol            names for addresses, always 200           symbol.ts
  *     /targets/<name>                   redirects to its profile, or its index
  *     POST /symbolize, POST /explain    a profile in the body                     symbolize-endpoint.ts

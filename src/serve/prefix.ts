@@ -10,6 +10,9 @@ import { HttpProblem } from './errors.ts';
 
 export const PPROF_PATH = '/debug/pprof';
 
+/** Where brpc and others with gperftools' handlers serve profiles; no link leads there, and nothing is redirected there. */
+export const GPERFTOOLS_PATH = '/pprof';
+
 /** Where a target is found: "/targets/<name>", or "" for the default target. */
 export type Mount = string;
 
@@ -25,9 +28,9 @@ export function splitUrl(url: string): SplitUrl {
   return at === -1 ? { path: url, query: '' } : { path: url.slice(0, at), query: url.slice(at) };
 }
 
-/** True for /debug/pprof and everything below it. */
+/** True for /debug/pprof, /pprof and everything below them. */
 export function isPprofPath(path: string): boolean {
-  return path === PPROF_PATH || path.startsWith(`${PPROF_PATH}/`);
+  return [PPROF_PATH, GPERFTOOLS_PATH].some((root) => path === root || path.startsWith(`${root}/`));
 }
 
 /**

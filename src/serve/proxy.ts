@@ -1,10 +1,13 @@
 /**
- * A target's /debug/pprof through resym: profiles enriched, everything else as it came.
+ * A target's /debug/pprof or /pprof through resym: profiles enriched, everything else as it came.
  *
  *     request ─► checked path ─► target ─┬─ not 2xx, no profile ──────────► streamed, byte for byte
  *                                        ├─ larger than the limit ────────► streamed, Resym-Status says why
  *                                        └─ profile, held ─► engine ─┬────► enriched
  *                                                                    └─ too late, refused, failed ─► the original
+ *
+ * Profiles of gperftools and its like (legacy/) become protobuf. Text that Go writes for people stays text: whatever was asked
+ * for with debug=1 or more, and Go's own formats however they were asked for.
  *
  * The client leaving cancels the request to the target, which frees its CPU profiler at once.
  */
@@ -89,7 +92,7 @@ export async function proxy(
 
   const tooSlow = setTimeout(() => upstream.abort(tooSlowError(target, totalMs)), totalMs);
   try {
-    const held = await hold(response.chunks, context.limits.maxProfileBytes);
+    const held = await hold(response.chunks, context.limits.maxProfileBytes, !isForPeople(query));
     clearTimeout(tooSlow);
     if (held.kind === 'profile') {
       exchange.timings.push({ stage: 'upstream', ms: performance.now() - askedAt });
@@ -159,6 +162,11 @@ function refuseEmpty(target: Target, { status, headers }: TargetResponse, body: 
   if (status !== 200 || body.length >= MIN_PROFILE_BYTES || !type.startsWith('application/octet-stream')) return;
   const size = body.length === 0 ? 'an empty body' : `${body.length} bytes`;
   throw new UpstreamError('upstream-broken', `target ${target.name} (${target.label}) sent ${size} for a profile`);
+}
+
+/** Go's debug=1 and debug=2: text to be read, also where a program could. */
+function isForPeople(query: string): boolean {
+  return Number(new URLSearchParams(query).get('debug') ?? 0) > 0;
 }
 
 function tooSlowError(target: Target, totalMs: number): UpstreamError {

@@ -1,5 +1,5 @@
 /**
- * /debug/pprof/symbol: names for addresses, one per line.
+ * /debug/pprof/symbol and /pprof/symbol: names for addresses, one per line.
  *
  *     POST 0x487a93+0x465e31        num_symbols: 1
  *     GET  ?0x487a93+0x465e31  ─►   0x487a93 main.step
@@ -17,11 +17,13 @@ import type { Target } from '../source/target.ts';
 import { readRequestBody } from './body.ts';
 import { GRACE_MS } from './enrich.ts';
 import { exchangeOf } from './exchange.ts';
-import { PPROF_PATH, splitUrl } from './prefix.ts';
+import { GPERFTOOLS_PATH, PPROF_PATH, splitUrl } from './prefix.ts';
 import type { ProxyContext } from './proxy.ts';
 
 /** Last path elements of symbol requests: pprof takes the second where the profile's URL is not below /debug/pprof. */
-export const SYMBOL_PATHS = new Set(['/symbol', '/symbolz', `${PPROF_PATH}/symbol`, `${PPROF_PATH}/symbolz`]);
+export const SYMBOL_PATHS = new Set(
+  ['', PPROF_PATH, GPERFTOOLS_PATH].flatMap((root) => [`${root}/symbol`, `${root}/symbolz`]),
+);
 
 /** The target itself may know what the archive does not; it gets this long, ms. */
 const ASK_TARGET_MS = 1000;
@@ -43,7 +45,8 @@ export async function serveSymbol(
       : splitUrl(req.url).query.slice(1);
   const asked = parseAddresses(text);
   let names: readonly (string | null)[] = [];
-  if (target !== null && asked.length > 0) names = await namesOf(context, target, asked, res);
+  const root = req.url.startsWith(`${GPERFTOOLS_PATH}/`) ? GPERFTOOLS_PATH : PPROF_PATH;
+  if (target !== null && asked.length > 0) names = await namesOf(context, target, root, asked, res);
   const lines = asked.flatMap(({ text }, i) => (names[i] ? [`${text} ${oneLine(names[i])}\n`] : []));
   const answer = Buffer.from(`num_symbols: 1\n${lines.join('')}`);
   const exchange = exchangeOf(res);
@@ -74,6 +77,7 @@ export function parseAddresses(text: string): Asked[] {
 async function namesOf(
   { resymbolizer, symbols, limits }: ProxyContext,
   target: Target,
+  root: string,
   asked: readonly Asked[],
   res: Response,
 ): Promise<(string | null)[]> {
@@ -95,13 +99,17 @@ async function namesOf(
   }
   const unknown = addresses.filter((_, i) => !names[i]);
   if (unknown.length === 0) return names;
-  const told = await askTarget(target, unknown, exchange.signal, (problem) => (exchange.error = problem));
+  const told = await askTarget(target, root, unknown, exchange.signal, (problem) => (exchange.error = problem));
   return addresses.map((address, i) => names[i] || (told.get(address) ?? null));
 }
 
-/** What the target says of addresses; as much as it says in time. */
+/**
+ * What the target says of addresses; as much as it says in time. Go takes them in the URL (and no POST since 1.22), gperftools'
+ * handlers in the body.
+ */
 async function askTarget(
   target: Target,
+  root: string,
   addresses: readonly bigint[],
   signal: AbortSignal,
   onProblem: (problem: string) => void,
@@ -114,9 +122,11 @@ async function askTarget(
   try {
     for (let from = 0; from < Math.min(addresses.length, ASK_TARGET_MAX); from += ASK_TARGET_BATCH) {
       const batch = addresses.slice(from, from + ASK_TARGET_BATCH);
+      const list = batch.map((address) => `0x${address.toString(16)}`).join('+');
       const response = await fetchFrom(target, {
-        method: 'GET',
-        path: `${PPROF_PATH}/symbol?${batch.map((address) => `0x${address.toString(16)}`).join('+')}`,
+        ...(root === PPROF_PATH
+          ? { method: 'GET' as const, path: `${root}/symbol?${list}` }
+          : { method: 'POST' as const, path: `${root}/symbol`, body: Buffer.from(list) }),
         silenceMs: ASK_TARGET_MS,
         signal: cancel.signal,
       });

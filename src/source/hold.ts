@@ -12,8 +12,10 @@ export type Held =
 /**
  * Reads a body until it shows that it is no profile, which a few bytes tell, or to its end. Never holds more than `maxBytes`
  * and one chunk. Throws what `chunks` throws.
+ *
+ * @param legacy profiles that are no protobuf are wanted too
  */
-export async function hold(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Held> {
+export async function hold(chunks: AsyncIterable<Uint8Array>, maxBytes: number, legacy = false): Promise<Held> {
   const iterator = chunks[Symbol.asyncIterator]();
   const held: Uint8Array[] = [];
   let size = 0;
@@ -25,7 +27,8 @@ export async function hold(chunks: AsyncIterable<Uint8Array>, maxBytes: number):
     if (value.length === 0) continue;
     held.push(value);
     size += value.length;
-    if (verdict === 'undecided') verdict = sniff(held.length === 1 ? value : join(held, Math.min(size, SNIFF_BYTES)));
+    if (verdict === 'undecided')
+      verdict = sniff(held.length === 1 ? value : join(held, Math.min(size, SNIFF_BYTES)), legacy);
     const kind = verdict === 'other' ? 'other' : size > maxBytes ? 'too-large' : null;
     if (kind !== null) return { kind, start: held, rest: { [Symbol.asyncIterator]: () => iterator } };
   }

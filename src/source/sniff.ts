@@ -4,10 +4,11 @@
  *
  * A profile is gzip (1f 8b) around a protobuf message, that message itself, or gzip around gzip. A message shows in its first
  * tags: a sequence of known fields, each with its own wire type. Text fails within a few bytes, a trace at its first ("go 1.26
- * trace"). The answer is allowed to be wrong towards "profile": such a body is held back until it is complete, found to be none
+ * trace"). A profile is also what gperftools and its like write (legacy/), where it is asked for. The answer is allowed to be wrong towards "profile": such a body is held back until it is complete, found to be none
  * and passed on as it came.
  */
 import { constants, gunzipSync } from 'node:zlib';
+import { isLegacyProfile, LEGACY_HEAD_BYTES, mayBeginLegacy } from '../legacy/legacy.ts';
 
 export type Verdict = 'profile' | 'other' | 'undecided';
 
@@ -47,10 +48,10 @@ const WIRE_TYPES: readonly (readonly number[])[] = [
 /** Wire types of fields from later versions: anything but groups. */
 const ANY_WIRE_TYPE = [VARINT, 1, LEN, 5];
 
-/** `undecided` asks for more bytes. */
-export function sniff(start: Uint8Array): Verdict {
+/** `undecided` asks for more bytes. `legacy`: profiles that are no protobuf count too. */
+export function sniff(start: Uint8Array, legacy = false): Verdict {
   const prefix = start.subarray(0, SNIFF_BYTES);
-  const verdict = isGzip(prefix) ? sniffInside(prefix) : sniffMessage(prefix);
+  const verdict = isGzip(prefix) ? sniffInside(prefix, legacy) : sniffPlain(prefix, legacy);
   return verdict === 'undecided' && prefix.length === SNIFF_BYTES ? 'profile' : verdict;
 }
 
@@ -64,7 +65,7 @@ export function inflateStart(bytes: Uint8Array): Uint8Array {
   return gunzipSync(bytes.subarray(0, INFLATE_BYTES), { finishFlush: constants.Z_SYNC_FLUSH });
 }
 
-function sniffInside(prefix: Uint8Array): Verdict {
+function sniffInside(prefix: Uint8Array, legacy: boolean): Verdict {
   let inner: Uint8Array;
   try {
     inner = inflateStart(prefix);
@@ -72,8 +73,14 @@ function sniffInside(prefix: Uint8Array): Verdict {
     return 'profile'; // damaged: whoever reads it whole says how
   }
   if (isGzip(inner)) return 'profile';
-  const verdict = sniffMessage(inner);
+  const verdict = sniffPlain(inner, legacy);
   return verdict === 'undecided' && prefix.length >= INFLATE_BYTES ? 'profile' : verdict;
+}
+
+function sniffPlain(bytes: Uint8Array, legacy: boolean): Verdict {
+  if (legacy && isLegacyProfile(bytes)) return 'profile';
+  if (legacy && bytes.length < LEGACY_HEAD_BYTES && mayBeginLegacy(bytes)) return 'undecided';
+  return sniffMessage(bytes);
 }
 
 function sniffMessage(bytes: Uint8Array): Verdict {

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { isParseError, isSystemError } from '../errors.ts';
-import { isNamedLike, whatToAdd, whyNotSearched } from '../match/region.ts';
+import { fileOf, isNamedLike, regionOf, whatToAdd, whyNotSearched } from '../match/region.ts';
 import type { FoundBy } from '../match/verdict.ts';
 import type { MappingRecord } from '../profile/profile.ts';
 import { builds, openBuild } from './archived.ts';
@@ -74,21 +75,29 @@ export class CandidateFinder {
     }
   }
 
+  /** Without an ID a name is all there is to go by; what it finds must prove itself. */
+  async #namedLike(filename: string): Promise<Candidate[]> {
+    if (this.#store === null || filename === '' || regionOf(filename) !== 'file') return [];
+    const store = this.#store;
+    const binaries = await store.named(basename(fileOf(filename)));
+    return builds(binaries).map((build) => this.#candidate(store, build, 'name'));
+  }
+
+  #candidate(store: SymbolStore, build: readonly StoredBinary[], foundBy: FoundBy): Candidate {
+    const [{ name }] = build;
+    return { name, foundBy, lease: () => this.#opened.lease(keyOf(build), name, () => openBuild(store, build)) };
+  }
+
   async #archivedFor(mapping: MappingRecord): Promise<Candidates> {
     const { buildId, filename } = mapping;
     const what = filename === '' ? 'this mapping' : filename;
-    if (buildId === '') return { found: [], reason: whyNotSearched(filename) };
+    if (buildId === '') return { found: await this.#namedLike(filename), reason: whyNotSearched(filename) };
     if (this.#store === null) return { found: [], reason: `no archive to search for ${what} (build ID ${buildId})` };
     const store = this.#store;
     for (const query of queriesFor(buildId)) {
       const binaries = await store.find(query);
       if (binaries.length === 0) continue;
-      const found = builds(binaries).map((build) => ({
-        name: build[0].name,
-        foundBy: 'build-id' as const,
-        lease: () => this.#opened.lease(keyOf(build), build[0].name, () => openBuild(store, build)),
-      }));
-      return { found, reason: '' };
+      return { found: builds(binaries).map((build) => this.#candidate(store, build, 'build-id')), reason: '' };
     }
     return {
       found: [],

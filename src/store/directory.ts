@@ -111,6 +111,13 @@ export class DirectoryStore implements SymbolStore {
     );
   }
 
+  async named(name: string): Promise<StoredBinary[]> {
+    await this.#contents.look(this.#lookAgainMs);
+    await this.#contents.examineAll();
+    const { catalog } = this.#contents;
+    return [...catalog.all()].filter((b) => b.name === displayName(name) && b.problem === '').sort(byRichness);
+  }
+
   async get(idOrPrefix: string): Promise<StoredBinary | null> {
     await this.refresh();
     return this.#contents.catalog.select(idOrPrefix)[0] ?? null;

@@ -64,6 +64,8 @@ export interface SymbolStore {
    * Rejects with the system's error when the store cannot be read at all.
    */
   find(query: BinaryQuery): Promise<StoredBinary[]>;
+  /** Usable binaries of a name, without its directory; by ID they are found better. */
+  named(name: string): Promise<StoredBinary[]>;
   /** Everything, the damaged too, by name and key. */
   list(): Promise<StoredBinary[]>;
   /**

@@ -151,6 +151,16 @@ export class Rebase {
     return `no segment of the file covers offset 0x${this.#range.offset.toString(16)}, where the mapping begins`;
   }
 
+  /** True when the mapping is one code segment of the file, page for page. */
+  get coversSegment(): boolean {
+    const { start, limit, offset } = this.#range;
+    return this.#object.segments.some((segment) => {
+      const from = BigInt(segment.fileOffset) & ~(PAGE - 1n);
+      const to = (BigInt(segment.fileOffset + segment.fileSize) + PAGE - 1n) & ~(PAGE - 1n);
+      return segment.executable && segment.fileSize > 0 && offset === from && wrap(limit - start) === to - from;
+    });
+  }
+
   #elfCandidates(): readonly Segment[] {
     const object = this.#object;
     if (object.debugOnly || isPlaceholder(this.#range)) return [];

@@ -3,7 +3,15 @@ import { describe, it } from 'node:test';
 import { isSameFunction, weigh, type CandidateFrames, type NamedFrames } from '../../src/match/evidence.ts';
 import { judge, type Bounds } from '../../src/match/verdict.ts';
 
-const NO_BOUNDS: Bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
+const NO_BOUNDS: Bounds = {
+  addresses: 0,
+  inText: 0,
+  inGoText: 0,
+  onGoCode: 0,
+  callers: 0,
+  afterCall: 0,
+  sameExtent: false,
+};
 /** What either side says of an address. */
 const frames = (name: string, ...lines: number[]) => ({ function: name, systemName: name, names: [name], lines });
 const repeat = (n: number, pair: [NamedFrames, CandidateFrames | null]) => Array.from({ length: n }, () => pair);
@@ -103,10 +111,32 @@ describe('the verdict', () => {
 
   it('without names asks where the addresses fall', () => {
     const none = weigh([]);
-    const inside = { addresses: 10, inText: 10, inGoText: 8, onGoCode: 8 };
+    const inside = { ...NO_BOUNDS, addresses: 10, inText: 10, inGoText: 8, onGoCode: 8 };
     assert.equal(judge('api', 'build-id', none, inside).accepted, true);
     assert.match(judge('api', 'build-id', none, { ...inside, inText: 4 }).reason, /6 of 10 addresses lie outside/);
     assert.match(judge('api', 'build-id', none, { ...inside, onGoCode: 5 }).reason, /3 of 8 addresses fall between/);
     assert.match(judge('api', 'pinned-other-id', none, inside).reason, /another build ID/);
+  });
+
+  it('without IDs and names asks whether callers follow calls', () => {
+    const none = weigh([]);
+    const calls = (callers: number, afterCall: number) => ({
+      ...NO_BOUNDS,
+      addresses: 10,
+      inText: 10,
+      callers,
+      afterCall,
+    });
+    assert.equal(judge('api', 'name', none, calls(20, 19)).accepted, true);
+    assert.match(judge('api', 'name', none, calls(20, 3)).reason, /17 of 20 callers' addresses follow no call/);
+    assert.match(judge('api', 'name', none, calls(20, 16)).reason, /4 of 20/);
+    assert.match(judge('api', 'name', none, calls(2, 2)).reason, /neither a build ID nor enough addresses/);
+    assert.equal(judge('api', 'name', none, { ...calls(1, 1), sameExtent: true }).accepted, true);
+    assert.match(judge('api', 'name', none, { ...calls(0, 0), sameExtent: true }).reason, /nor enough addresses/);
+    assert.equal(judge('api', 'pinned', none, calls(20, 16)).accepted, true);
+    assert.equal(judge('api', 'pinned', none, calls(2, 0)).accepted, true);
+    assert.match(judge('api', 'pinned', none, calls(20, 3)).reason, /give the binary of exactly this build/);
+    assert.equal(judge('api', 'build-id', none, calls(20, 3)).accepted, true);
+    assert.equal(judge('api', 'name', weigh([right]), calls(0, 0)).accepted, true);
   });
 });

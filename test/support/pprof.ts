@@ -61,7 +61,7 @@ export class PprofOracle {
     }
   }
 
-  #ask(what: 'c' | 't', profile: Uint8Array): Promise<string> {
+  #ask(what: 'c' | 't' | 'l', profile: Uint8Array): Promise<string> {
     const head = Buffer.alloc(5);
     head.write(what, 0, 'latin1');
     head.writeUInt32LE(profile.length, 1);
@@ -83,6 +83,12 @@ export class PprofOracle {
     const answer = await this.#ask('t', profile);
     assert.ok(answer.startsWith('ok\n'), answer);
     return answer.slice(3);
+  }
+
+  /** A profile in any format as the protobuf google/pprof writes for it, not compressed; or its "refused: …". */
+  async converted(profile: Uint8Array): Promise<Uint8Array | string> {
+    const answer = await this.#ask('l', profile);
+    return answer.startsWith('ok\n') ? new Uint8Array(Buffer.from(answer.slice(3), 'base64')) : answer;
   }
 
   /** Ends the process. */

@@ -2,11 +2,13 @@
 //
 // It reads a stream of requests on stdin and answers on stdout, so that one process serves thousands of small profiles:
 //
-//	request   one byte 'c' (check) or 't' (text), 4 bytes length (little endian), the profile's bytes
+//	request   one byte 'c' (check), 't' (text) or 'l' (legacy), 4 bytes length (little endian), the profile's bytes
 //	answer    4 bytes length (little endian), the answer's bytes
 //
 // The answer to 'c' starts with "ok" or "refused: " and the reason. The answer to 't' is the same, followed by the whole
 // profile as text.
+//
+// The answer to 'l', a profile in any format, is "ok", a newline and the profile as protobuf, in base64.
 //
 // Bytes that start with 1f 8b go through profile.ParseData, as a client would read them. All others are taken for a
 // protobuf only (ParseUncompressed, CheckValid): ParseData would try the legacy text formats on what the protobuf decoder refuses.
@@ -14,6 +16,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -38,7 +42,7 @@ func main() {
 		if _, err := io.ReadFull(in, data); err != nil {
 			fail(err)
 		}
-		answer := judge(data, head[0] == 't')
+		answer := judge(data, head[0])
 		var length [4]byte
 		binary.LittleEndian.PutUint32(length[:], uint32(len(answer)))
 		out.Write(length[:])
@@ -56,20 +60,35 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-func judge(data []byte, withText bool) (answer string) {
+func judge(data []byte, kind byte) (answer string) {
 	defer func() {
 		if r := recover(); r != nil {
 			answer = fmt.Sprint("refused: panic: ", r)
 		}
 	}()
+	if kind == 'l' {
+		return convert(data)
+	}
 	p, err := parse(data)
 	if err != nil {
 		return "refused: " + err.Error()
 	}
-	if !withText {
+	if kind != 't' {
 		return "ok"
 	}
 	return "ok\n" + text(p)
+}
+
+func convert(data []byte) string {
+	p, err := profile.ParseData(data)
+	if err != nil {
+		return "refused: " + err.Error()
+	}
+	var b bytes.Buffer
+	if err := p.WriteUncompressed(&b); err != nil {
+		return "refused: " + err.Error()
+	}
+	return "ok\n" + base64.StdEncoding.EncodeToString(b.Bytes())
 }
 
 func parse(data []byte) (*profile.Profile, error) {
