@@ -130,6 +130,26 @@ export class Cursor {
     throw this.error('LEB128 longer than 16 bytes');
   }
 
+  /**
+   * Unsigned LEB128 of 64 bits as a signed number: what a writer means that subtracts the larger from the smaller. Throws beyond
+   * ±2^53.
+   */
+  ulebAsSigned(): number {
+    const start = this.offset;
+    let byte = this.u8();
+    if (byte < 0x80) return byte;
+    let result = BigInt(byte & 0x7f);
+    for (let shift = 7n; shift < 70n; shift += 7n) {
+      byte = this.u8();
+      result |= BigInt(byte & 0x7f) << shift;
+      if (byte >= 0x80) continue;
+      const signed = Number(BigInt.asIntN(64, result));
+      if (Number.isSafeInteger(signed)) return signed;
+      throw this.seek(start).error('LEB128 value above 2^53');
+    }
+    throw this.seek(start).error('LEB128 longer than 10 bytes');
+  }
+
   /** Signed LEB128 as number, exact within ±2^53; larger values throw. */
   sleb(): number {
     let result = 0;

@@ -137,8 +137,9 @@ function readEntries(unit: RangeBase, cursor: Cursor, section: DebugSection, out
         break;
       }
       case dw.DW_RLE_offset_pair: {
-        const begin = cursor.uleb();
-        const end = cursor.uleb();
+        // Go writes offsets below the base, from 1.25 on.
+        const begin = cursor.ulebAsSigned();
+        const end = cursor.ulebAsSigned();
         if (base >= 0) out.add(base + begin, base + end);
         else if (base === ABSOLUTE && space.bias === 0n) out.add(begin, end);
         break;
