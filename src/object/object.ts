@@ -37,7 +37,7 @@ export interface Section {
   readonly type: number;
   /** 0 for what is not mapped (-1 in a biased file, whose address 0 is out of range). */
   readonly address: number;
-  /** Bytes in memory, or for a compressed section, in the file. */
+  /** Bytes in memory, or for a compressed section, in the file. PE: bytes in the file, of which there can be more in memory. */
   readonly size: number;
   readonly fileOffset: number;
   /** True when the section has no bytes in this file (ELF SHT_NOBITS): .bss, or any section of a debug-only file. */
@@ -96,7 +96,10 @@ export interface ObjectIds {
   readonly gnu: string | null;
   /** Mach-O LC_UUID, 32 hex digits. */
   readonly uuid: string | null;
-  /** PE RSDS GUID and age. */
+  /**
+   * PE: the GUID of the RSDS record, 32 hex digits, and its age in hex without leading zeros, as in the paths of symbol
+   * servers but in lower case.
+   */
   readonly pe: string | null;
 }
 

@@ -23,7 +23,7 @@ const STEP = 61;
 const KNOWN: readonly {
   name: string;
   most: number;
-  is(pclntab: readonly Frame[], dwarf: readonly Frame[]): boolean;
+  is: (pclntab: readonly Frame[], dwarf: readonly Frame[]) => boolean;
 }[] = [
   {
     // From 1.20 on the pclntab says 1, DWARF nothing.
@@ -54,8 +54,8 @@ const KNOWN: readonly {
   {
     // Old compilers' DWARF does not have the method as inlined into its wrapper.
     name: 'a method called like its wrapper',
-    most: 0.002,
-    is: (a, b) => same(a.map(withoutPointer), b.map(withoutPointer), 'name', 'file', 'line'),
+    most: 0.003,
+    is: (a, b) => b.length === 1 && withoutPointer(a[a.length - 1]) === withoutPointer(b[0]),
   },
   {
     // One instruction between two statements: the two tables round differently.
@@ -79,8 +79,8 @@ function withoutArguments(frame: Frame): Frame {
   return { ...frame, name: frame.name.replace(/\[.*\]/s, '[...]') };
 }
 
-function withoutPointer(frame: Frame): Frame {
-  return { ...frame, name: frame.name.replace(/\(\*(\w+)\)/, '$1') };
+function withoutPointer({ name }: Frame): string {
+  return name.replace(/\(\*(\w+)\)/, '$1');
 }
 
 describe('Go from DWARF', { skip: ends.length === 0 ? 'needs go' : needsTools('objcopy') }, () => {

@@ -65,6 +65,19 @@ const SHT_DYNSYM = 11;
  * debug info.
  */
 function withoutSymbols(bytes: Buffer): Buffer {
+  return bytes[0] === 0x4d ? withoutCoffSymbols(bytes) : withoutElfSymbols(bytes);
+}
+
+/** The strings stay, which long section names are among. */
+function withoutCoffSymbols(bytes: Buffer): Buffer {
+  const header = bytes.readUInt32LE(0x3c) + 4;
+  const [offset, count] = [bytes.readUInt32LE(header + 8), bytes.readUInt32LE(header + 12)];
+  if (offset !== 0) bytes.writeUInt32LE(offset + 18 * count, header + 8);
+  bytes.writeUInt32LE(0, header + 12);
+  return bytes;
+}
+
+function withoutElfSymbols(bytes: Buffer): Buffer {
   const is64 = bytes[4] === 2;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = bytes[5] === 1;
