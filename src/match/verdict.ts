@@ -45,12 +45,20 @@ const AFTER_CALL_AT_LEAST = 0.5;
 const MIN_CALLERS = 3;
 const MIN_CALLERS_SAME_EXTENT = 1;
 
+/** Neighbouring builds of a Go program share the runtime's first functions, addresses and all. */
+const MIN_NAMED = 10;
+
 const ACCEPTED: Verdict = { accepted: true, reason: '' };
 
 /** The last word on a candidate: evidence where the profile names frames, text bounds where it does not. */
 export function judge(binary: string, foundBy: FoundBy, evidence: Evidence, bounds: Bounds): Verdict {
   if (evidence.checked > 0) {
-    if (evidence.agreed >= evidence.checked * AGREEMENT) return ACCEPTED;
+    if (evidence.agreed >= evidence.checked * AGREEMENT) {
+      if (foundBy !== 'name' || bounds.sameExtent || evidence.checked >= MIN_NAMED) return ACCEPTED;
+      return refused(
+        `${binary} has the right name, but the profile names too few frames to prove it by; name it with --binary`,
+      );
+    }
     return refused(`${binary} ${disagreement(evidence)}; ${advice(foundBy)}`);
   }
   if (foundBy === 'pinned-other-id') {

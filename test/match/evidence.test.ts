@@ -137,6 +137,8 @@ describe('the verdict', () => {
     assert.equal(judge('api', 'pinned', none, calls(2, 0)).accepted, true);
     assert.match(judge('api', 'pinned', none, calls(20, 3)).reason, /give the binary of exactly this build/);
     assert.equal(judge('api', 'build-id', none, calls(20, 3)).accepted, true);
-    assert.equal(judge('api', 'name', weigh([right]), calls(0, 0)).accepted, true);
+    assert.match(judge('api', 'name', weigh([right]), calls(0, 0)).reason, /names too few frames/);
+    assert.equal(judge('api', 'name', weigh(repeat(10, right)), calls(0, 0)).accepted, true);
+    assert.equal(judge('api', 'name', weigh([right]), { ...calls(0, 0), sameExtent: true }).accepted, true);
   });
 });
