@@ -51,6 +51,7 @@ export class LineTable {
     if (known !== undefined) return known;
     const entry = this.#header.files[file];
     if (entry === undefined) return '';
+    this.#paths[file] = ''; // what cannot be read is tried once
     const path = this.#join(this.#string(entry.path), entry.directory);
     this.#paths[file] = path;
     return path;

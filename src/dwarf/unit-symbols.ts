@@ -85,7 +85,7 @@ export class UnitSymbols {
     const row = rows.find(address);
     if (row < 0) return null;
     const line = rows.lines[row];
-    return { file: table.path(rows.files[row]), line: line > 0x7fffffff ? 0 : line, column: rows.columns[row] };
+    return { file: this.#path(rows.files[row]), line: line > 0x7fffffff ? 0 : line, column: rows.columns[row] };
   }
 
   #lineTable(): LineTable | null {
@@ -103,8 +103,19 @@ export class UnitSymbols {
     return this.#lines;
   }
 
+  /** "" when the table does not name the file, or cannot be read there. */
   #path(file: number): string {
-    return this.#lineTable()?.path(file) ?? '';
+    return this.#unspoilt(() => this.#lineTable()?.path(file)) ?? '';
+  }
+
+  /** Runs what concerns one function or file only: damage there is a problem, and no reason to say nothing of all others. */
+  #unspoilt<T>(run: () => T): T | undefined {
+    try {
+      return run();
+    } catch (error) {
+      this.#unit.file.problems.caught(error);
+      return undefined;
+    }
   }
 
   /** Position of the entry of the innermost function at an address, or -1. */
@@ -128,7 +139,7 @@ export class UnitSymbols {
   #inlinesOf(entry: number): Inlines {
     let inlines = this.#inlines.get(entry);
     if (inlines === undefined) {
-      inlines = readInlines(this.#unit, entry, this.#scratch);
+      inlines = this.#unspoilt(() => readInlines(this.#unit, entry, this.#scratch)) ?? Inlines.NONE;
       this.#inlines.set(entry, inlines);
       if (inlines !== Inlines.NONE) this.heldBytes += inlines.heldBytes;
     }
@@ -138,7 +149,7 @@ export class UnitSymbols {
   #name(entry: number): FunctionName {
     let name = this.#names.get(entry);
     if (name === undefined) {
-      name = readFunctionName(this.#unit, entry);
+      name = this.#unspoilt(() => readFunctionName(this.#unit, entry)) ?? UNNAMED;
       this.#names.set(entry, name);
       this.heldBytes += 200;
     }
@@ -150,14 +161,17 @@ export class UnitSymbols {
     if (names === undefined) this.#inlineNames.set(inlines, (names = []));
     let name = names[call];
     if (name === undefined) {
-      const origin = this.#unit.reference(inlines.originForms[call], inlines.origins[call]);
-      if (origin === null) name = UNNAMED;
-      else if (origin.unit === this.#unit) name = this.#name(origin.at);
-      else name = readFunctionName(origin.unit, origin.at);
+      name = this.#unspoilt(() => this.#nameOfOrigin(inlines.originForms[call], inlines.origins[call])) ?? UNNAMED;
       names[call] = name;
       this.heldBytes += 50;
     }
     return name;
+  }
+
+  #nameOfOrigin(form: number, value: number): FunctionName | null {
+    const origin = this.#unit.reference(form, value);
+    if (origin === null) return null;
+    return origin.unit === this.#unit ? this.#name(origin.at) : readFunctionName(origin.unit, origin.at);
   }
 }
 
