@@ -250,7 +250,9 @@ class Run {
     let isKept = false;
     try {
       const { symbols } = lease.binary;
-      const located = new Located(symbols, new Rebase(symbols.object, outcome.range));
+      const rebase = new Rebase(symbols.object, outcome.range);
+      if (rebase.problem !== '') return `${candidate.name} cannot be laid over this mapping: ${rebase.problem}`;
+      const located = new Located(symbols, rebase);
       const evidence = weigh(located.evidence(this.#profile, work));
       const verdict = judge(candidate.name, candidate.foundBy, evidence, located.bounds(this.#profile, work));
       outcome.weighed(evidence);

@@ -135,7 +135,7 @@ const CASES: readonly Case[] = [
     name: 'a Rust library linked in',
     language: 'Rust',
     skip: needsTools('rustc'),
-    expected: [/(?:^|::)sorted(?:$|::)/, /Turn<.*> as .*Mix>::mix/, /^core::/],
+    expected: [/(?:^|::)sorted(?:$|::)/, /\{\{closure\}\}$/, /^core::/],
   },
 ];
 
@@ -143,6 +143,7 @@ const CASES: readonly Case[] = [
 const CXX = [
   /^image::\(anonymous namespace\)::Filter<long unsigned int>::apply$/,
   /^image::\(anonymous namespace\)::Filter<unsigned long>::run\(std::vector<.*>&\) const$/,
+  /^image::\(anonymous namespace\)::Filter<long unsigned int>::run::\{lambda\}::operator\(\)$/,
   /^image::Canvas::blur\(\)$|^std::/,
 ];
 

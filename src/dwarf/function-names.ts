@@ -10,7 +10,7 @@ import {
   SLOT_SPECIFICATION,
 } from './abbreviations.ts';
 import { Die, readDie } from './die.ts';
-import { scopeSeparator, scopesOf } from './scopes.ts';
+import { ANONYMOUS, scopeSeparator, scopesOf } from './scopes.ts';
 import type { DieRef, Unit } from './unit.ts';
 
 /** An instance, its abstract entry and the declaration: three, in what compilers write. */
@@ -47,8 +47,14 @@ export function readFunctionName(unit: Unit, at: number): FunctionName {
     next = form[slot] === 0 ? null : last.unit.reference(form[slot], value[slot]);
   }
   const separator = linkageName === '' && name !== '' ? scopeSeparator(last.unit) : null;
-  if (separator !== null) name = [...scopesOf(last.unit, last.at), name].join(separator);
+  if (separator !== null) name = scoped(name, scopesOf(last.unit, last.at), separator);
   return { name, linkageName, line: line > 0 && line <= 0xffffffff ? line : 0 };
+}
+
+/** A nameless class with a call operator is what a C++ lambda becomes. */
+function scoped(name: string, scopes: string[], separator: string): string {
+  if (name === 'operator()' && scopes.at(-1) === ANONYMOUS) scopes[scopes.length - 1] = '{lambda}';
+  return [...scopes, name].join(separator);
 }
 
 function readEntry({ unit, at }: DieRef, into: Die): void {

@@ -13,6 +13,12 @@ import type { Unit } from './unit.ts';
 const MAX_DEPTH = 4096;
 /** Scopes above this give a name nobody reads. */
 const MAX_SCOPES = 64;
+/** A definition, its abstract entry and the declaration; further than that nobody looks. */
+const MAX_ORIGINS = 3;
+
+const ANONYMOUS_NAMESPACE = '(anonymous namespace)';
+/** A class or function without a name. */
+export const ANONYMOUS = '(anonymous)';
 
 /** Languages without scopes around functions, or whose names bring them along. */
 const PLAIN = new Set([
@@ -50,18 +56,36 @@ interface Scopes {
 
 const known = new WeakMap<Unit, Scopes>();
 
-/** Names of the scopes around the entry at `at`, outermost first. */
+/**
+ * Names of the scopes around the entry at `at`, outermost first. A definition stands outside its namespaces and classes; what is
+ * inside it (a lambda in a member function) has those around the declaration it refers to.
+ */
 export function scopesOf(unit: Unit, at: number): string[] {
-  if (unit.abbreviations.hasSiblings) return scopesOnTheWay(unit, at).map((scope) => nameOf(unit, scope));
+  const names: string[] = [];
+  let from = at;
+  for (let n = 0; n < MAX_ORIGINS; n++) {
+    let declared = -1;
+    for (const scope of scopesAround(unit, from)) {
+      names.push(nameOf(unit, scope));
+      declared = originOf(unit, scope);
+      if (declared >= 0 || names.length >= MAX_SCOPES) break;
+    }
+    if (declared < 0) break;
+    from = declared;
+  }
+  return names.reverse();
+}
+
+/** Positions of the scopes around an entry, innermost first. */
+function scopesAround(unit: Unit, at: number): number[] {
+  if (unit.abbreviations.hasSiblings) return scopesOnTheWay(unit, at).reverse();
   let scopes = known.get(unit);
   if (scopes === undefined) known.set(unit, (scopes = readScopes(unit)));
   let scope = lastAtOrBelow(scopes.starts, at - 1);
   while (scope >= 0 && at >= scopes.ends[scope]) scope = scopes.parents[scope];
-  const names: string[] = [];
-  for (; scope >= 0 && names.length < MAX_SCOPES; scope = scopes.parents[scope]) {
-    names.push(nameOf(unit, scopes.starts[scope]));
-  }
-  return names.reverse();
+  const around: number[] = [];
+  for (; scope >= 0 && around.length < MAX_SCOPES; scope = scopes.parents[scope]) around.push(scopes.starts[scope]);
+  return around;
 }
 
 function isScope(tag: number): boolean {
@@ -164,27 +188,40 @@ function readScopes(unit: Unit): Scopes {
 const die = new Die();
 
 function nameOf(unit: Unit, at: number): string {
-  const { cursor, abbreviations } = unit;
   let where = at;
   let tag = 0;
-  // A definition elsewhere (DW_AT_specification) has its name from the declaration; further than that nobody looks.
-  for (let n = 0; n < 3; n++) {
-    cursor.offset = where;
-    const abbreviation = abbreviations.get(cursor.uleb());
-    if (abbreviation === undefined) break;
-    tag = abbreviation.tag;
-    readDie(unit, abbreviation, cursor.offset, die);
-    const { form, value } = die;
-    if (form[SLOT_NAME] !== 0) return unit.string({ form: form[SLOT_NAME], value: value[SLOT_NAME] });
-    const slot = form[SLOT_SPECIFICATION] !== 0 ? SLOT_SPECIFICATION : SLOT_ABSTRACT_ORIGIN;
-    const origin = form[slot] === 0 ? null : unit.reference(form[slot], value[slot]);
-    if (
-      origin === null ||
-      origin.unit !== unit ||
-      !(origin.at < unit.bytes.length && origin.at >= unit.header.headerSize)
-    )
-      break;
-    where = origin.at;
+  for (let n = 0; n < MAX_ORIGINS && where >= 0; n++) {
+    tag = readAt(unit, where);
+    if (die.form[SLOT_NAME] !== 0) return unit.string({ form: die.form[SLOT_NAME], value: die.value[SLOT_NAME] });
+    where = originIn(unit);
   }
-  return tag === dw.DW_TAG_namespace ? '(anonymous namespace)' : '(anonymous)';
+  return tag === dw.DW_TAG_namespace ? ANONYMOUS_NAMESPACE : ANONYMOUS;
+}
+
+/** Position of the declaration or abstract entry that the one at `at` refers to in its own unit, or -1. */
+function originOf(unit: Unit, at: number): number {
+  readAt(unit, at);
+  return originIn(unit);
+}
+
+/** Reads an entry into `die`; its tag, 0 when its abbreviation is missing. */
+function readAt(unit: Unit, at: number): number {
+  const { cursor, abbreviations } = unit;
+  cursor.offset = at;
+  const abbreviation = abbreviations.get(cursor.uleb());
+  if (abbreviation === undefined) {
+    die.form.fill(0);
+    return 0;
+  }
+  readDie(unit, abbreviation, cursor.offset, die);
+  return abbreviation.tag;
+}
+
+/** What the entry in `die` refers to, if that is in the same unit; else -1. */
+function originIn(unit: Unit): number {
+  const { form, value } = die;
+  const slot = form[SLOT_SPECIFICATION] !== 0 ? SLOT_SPECIFICATION : SLOT_ABSTRACT_ORIGIN;
+  const origin = form[slot] === 0 ? null : unit.reference(form[slot], value[slot]);
+  if (origin === null || origin.unit !== unit) return -1;
+  return origin.at < unit.bytes.length && origin.at >= unit.header.headerSize ? origin.at : -1;
 }

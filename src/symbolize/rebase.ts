@@ -35,6 +35,8 @@ const HIGH_HALF = 1n << 63n;
 const PAGE = 4096n;
 /** arm64 and ppc64 kernels may map in pages of 64 KiB, which moves a mapping's start further down. */
 const LARGE_PAGE = 65536n;
+/** What kernels map in: x86 and most of arm64, Apple's arm64, ppc64 and some of arm64. */
+const PAGES = [PAGE, 16384n, LARGE_PAGE];
 /** perf writes this page offset for the kernel's mapping on ppc64. */
 const PPC64_KERNEL_OFFSET = 0xc000000000000000n;
 
@@ -148,6 +150,9 @@ export class Rebase {
   /** Why no address can be placed, or "" when addresses can. */
   get problem(): string {
     if (this.#base !== null || this.#candidates.length > 1) return '';
+    if (this.#object.debugOnly) {
+      return 'debug info alone does not tell which part of the file this mapping is; add the program or library itself';
+    }
     return `no segment of the file covers offset 0x${this.#range.offset.toString(16)}, where the mapping begins`;
   }
 
@@ -193,13 +198,27 @@ export class Rebase {
     return only ? this.#baseOf(only) : null;
   }
 
-  /** Program headers of a debug-only file have no file offsets; only the usual layout can be undone. */
+  /**
+   * Program headers of a debug-only file have no file offsets; a mapping is known to begin where the code does when it is as long. It
+   * is longer where code and data are one segment, or where perf saw the loader reserve the whole file; then the usual layout must fit.
+   */
   #debugOnlyBase(): bigint | null {
+    const { start, limit, offset } = this.#range;
     if (isPlaceholder(this.#range)) return 0n;
-    const text = this.#object.segments.filter((s) => s.executable);
-    if (text.length !== 1) return null;
-    const vaddr = this.#object.bias + BigInt(text[0].address);
-    return wrap(this.#range.start - (vaddr - (vaddr % PAGE)));
+    const { segments, bias } = this.#object;
+    const [text, ...others] = segments.filter((s) => s.executable);
+    if (text === undefined || others.length > 0) return null;
+    const vaddr = bias + BigInt(text.address);
+    const end = vaddr + BigInt(text.size);
+    const lowest = bias + BigInt(segments.reduce((least, s) => Math.min(least, s.address), text.address));
+    for (const page of PAGES) {
+      const first = vaddr & -page;
+      const length = ((end + page - 1n) & -page) - first;
+      const isUsual = offset === first - (lowest & -page);
+      const mapped = limit - start;
+      if (limit === 0n || mapped === length || (mapped > length && isUsual)) return wrap(start - first);
+    }
+    return null;
   }
 
   #baseOf(segment: Segment): bigint | null {
