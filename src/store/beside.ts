@@ -17,6 +17,7 @@ import { openObject } from '../object/open.ts';
 import type { Elsewhere } from './assembly.ts';
 import { FileSource } from './file.ts';
 import { isHexId } from './layout.ts';
+import { binaryFile, openWithUuid } from './local.ts';
 import type { OpenBinary } from './store.ts';
 
 /** Where distributions put debug info. */
@@ -47,8 +48,7 @@ export class Beside implements Elsewhere {
       if (found !== null) return Promise.resolve(found);
     }
     if (uuid !== null) {
-      const bundled = join(`${this.#path}.dSYM`, 'Contents/Resources/DWARF', basename(this.#path));
-      return Promise.resolve(firstThat([bundled], (file) => openObject(file.source).ids.uuid === uuid));
+      return Promise.resolve(this.#bundled(uuid));
     }
     const link = readDebugLink(object);
     if (link === null || link.name !== basename(link.name)) return Promise.resolve(null);
@@ -72,6 +72,16 @@ export class Beside implements Elsewhere {
   /** The reader of the debug info compares the ids. */
   splitUnit(name: string, compDir: string): OpenBinary | null {
     return firstThat([resolve(compDir, name), join(this.#dir, name), join(this.#dir, basename(name))], () => true);
+  }
+
+  #bundled(uuid: string): OpenBinary | null {
+    const bundle = `${this.#path}.dSYM`;
+    try {
+      return existsSync(bundle) ? openWithUuid(binaryFile(bundle), uuid) : null;
+    } catch (error) {
+      if (!isParseError(error) && !isSystemError(error)) throw error;
+      return null;
+    }
   }
 
   #byBuildId(id: string): string {

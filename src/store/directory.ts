@@ -5,13 +5,14 @@ import { basename, join } from 'node:path';
 import { prepareZstd } from '../bytes/inflate.ts';
 import { FormatError, isParseError, isSystemError, messageOf } from '../errors.ts';
 import type { Identity } from '../match/identity.ts';
+import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
 import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
 import { entryFromFacts, factsFit, versionOf } from './entry.ts';
 import { examine, type Examination, type Examine, uselessness } from './examine.ts';
 import { FACTS_SCHEMA, type Facts, richness } from './facts.ts';
 import { FileSource } from './file.ts';
-import { hashFile } from './hash.ts';
+import { type FilePart, hashFile } from './hash.ts';
 import {
   type Alias,
   copyIn,
@@ -32,6 +33,7 @@ import {
   type SymbolStore,
   type VerifyResult,
 } from './store.ts';
+import { addSlices, partsOf } from './universal.ts';
 import { verifyEntry } from './verify.ts';
 
 export interface DirectoryOptions {
@@ -145,28 +147,35 @@ export class DirectoryStore implements SymbolStore {
     const name = displayName(options.name ?? basename(file));
     const original = await openRegular(file);
     try {
-      this.#judge(file, name); // before anything is copied
-      const present = await this.#presentCopy(file, (await original.stat()).size);
-      if (present !== null) {
-        await this.#mendAlias(present);
-        return { binary: present, outcome: 'already-there', note: `already there as ${present.path}` };
-      }
-      await this.#sweep();
-      const copy = await copyIn(this.root, original);
-      let judged: Examination;
-      try {
-        judged = this.#judge(copy.path, name);
-      } catch (error) {
-        await fs.rm(copy.path, { force: true });
-        throw error;
-      }
-      return await this.#place(copy, name, judged);
+      const slices = partsOf(file, name);
+      if (slices === null) return await this.#add(file, original, name);
+      return await addSlices(slices, name, (slice) => this.#add(file, original, name, slice));
     } catch (error) {
       await this.#mustBeWritable(error);
       throw error;
     } finally {
       await original.close();
     }
+  }
+
+  /** Adds a whole file or a part of it. */
+  async #add(file: string, original: fs.FileHandle, name: string, part?: FatSlice): Promise<AddResult> {
+    this.#judge(file, name, part); // before anything is copied
+    const present = await this.#presentCopy(file, part ?? { offset: 0, size: (await original.stat()).size });
+    if (present !== null) {
+      await this.#mendAlias(present);
+      return { binary: present, outcome: 'already-there', note: `already there as ${present.path}` };
+    }
+    await this.#sweep();
+    const copy = await copyIn(this.root, original, part);
+    let judged: Examination;
+    try {
+      judged = this.#judge(copy.path, name);
+    } catch (error) {
+      await fs.rm(copy.path, { force: true });
+      throw error;
+    }
+    return await this.#place(copy, name, judged);
   }
 
   /** Rejects with StoreError `read-only` when that is why something failed. */
@@ -180,10 +189,10 @@ export class DirectoryStore implements SymbolStore {
   }
 
   /** What a file is; throws StoreError when it is of no use. */
-  #judge(path: string, name: string): Examination {
+  #judge(path: string, name: string, part?: FatSlice): Examination {
     const source = FileSource.open(path);
     try {
-      const examination = this.#examine(source);
+      const examination = this.#examine(part === undefined ? source : sliceSource(source, part));
       const problem = uselessness(examination.identity, this.#hasDebugInfoOf(examination.identity));
       if (problem !== '') throw new StoreError('no-symbols', `${name} is not added: ${problem}`);
       return examination;
@@ -201,10 +210,10 @@ export class DirectoryStore implements SymbolStore {
   }
 
   /** The stored file with the same content, looked for only when one has the same size: hashing costs less than copying. */
-  async #presentCopy(file: string, sizeBytes: number): Promise<StoredBinary | null> {
-    const alike = [...this.#contents.catalog.all()].filter((b) => b.problem === '' && b.sizeBytes === sizeBytes);
+  async #presentCopy(file: string, part: FilePart): Promise<StoredBinary | null> {
+    const alike = [...this.#contents.catalog.all()].filter((b) => b.problem === '' && b.sizeBytes === part.size);
     if (alike.length === 0) return null;
-    const { sha256 } = await hashFile(file);
+    const { sha256 } = await hashFile(file, part);
     for (const binary of alike) {
       if (binary.sha256 !== null && binary.sha256 !== sha256) continue;
       const confirmed = await this.#contents.confirm(binary);

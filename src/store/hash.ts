@@ -11,27 +11,36 @@ export interface Hashed {
   readonly sha256: string;
 }
 
+/** A part of a file, in bytes from its start. */
+export interface FilePart {
+  readonly offset: number;
+  readonly size: number;
+}
+
+const WHOLE: FilePart = { offset: 0, size: Infinity };
+
 /** Rejects with the system's error. */
-export async function hashFile(path: string): Promise<Hashed> {
+export async function hashFile(path: string, part = WHOLE): Promise<Hashed> {
   const file = await open(path, 'r');
   try {
-    return await drain(file, null);
+    return await drain(file, null, part);
   } finally {
     await file.close();
   }
 }
 
-/** Copies what `from` holds from its start to `to`, which is written from its start. */
-export function copyAndHash(from: FileHandle, to: FileHandle): Promise<Hashed> {
-  return drain(from, to);
+/** Copies a part of `from` to `to`, which is written from its start. */
+export function copyAndHash(from: FileHandle, to: FileHandle, part = WHOLE): Promise<Hashed> {
+  return drain(from, to, part);
 }
 
-async function drain(from: FileHandle, to: FileHandle | null): Promise<Hashed> {
+async function drain(from: FileHandle, to: FileHandle | null, { offset, size }: FilePart): Promise<Hashed> {
   const hash = createHash('sha256');
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
   let sizeBytes = 0;
   for (;;) {
-    const { bytesRead } = await from.read(piece, 0, PIECE_BYTES, sizeBytes);
+    const length = Math.min(PIECE_BYTES, size - sizeBytes);
+    const { bytesRead } = await from.read(piece, 0, length, offset + sizeBytes);
     if (bytesRead === 0) return { sizeBytes, sha256: hash.digest('hex') };
     const bytes = piece.subarray(0, bytesRead);
     hash.update(bytes);

@@ -13,7 +13,7 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { formatFacts, parseFacts, richness, type Facts } from './facts.ts';
-import { copyAndHash, type Hashed } from './hash.ts';
+import { copyAndHash, type FilePart, type Hashed } from './hash.ts';
 import { aliasPath, FACTS_SUFFIX, INCOMING_DIR, keyDir, parseFilePath } from './layout.ts';
 
 /** An abandoned copy is removed after this; one under way is written to all the time. */
@@ -31,14 +31,14 @@ export interface Incoming extends Hashed {
   readonly mtimeMs: number;
 }
 
-/** Step 1. Rejects with the system's error; nothing is left behind then. */
-export async function copyIn(root: string, source: fs.FileHandle): Promise<Incoming> {
+/** Step 1, for a whole file or a part. Rejects with the system's error; nothing is left behind then. */
+export async function copyIn(root: string, source: fs.FileHandle, part?: FilePart): Promise<Incoming> {
   const folder = join(root, INCOMING_DIR);
   await fs.mkdir(folder, { recursive: true });
   const path = join(folder, randomUUID());
   const copy = await fs.open(path, 'wx', 0o644);
   try {
-    const hashed = await copyAndHash(source, copy);
+    const hashed = await copyAndHash(source, copy, part);
     // The original's time: says more than ours, and is the same in another process that adds the same file.
     const { mtime } = await source.stat();
     await copy.utimes(mtime, mtime);

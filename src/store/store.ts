@@ -48,6 +48,8 @@ export interface AddResult {
   readonly outcome: 'added' | 'already-there' | 'replaced';
   /** What was done, for people: a clause without the file's name. */
   readonly note: string;
+  /** Of a universal file: its other architectures, each stored as a file of its own. */
+  readonly others?: readonly AddResult[];
 }
 
 export interface VerifyResult {

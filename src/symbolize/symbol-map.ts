@@ -129,7 +129,10 @@ export class SymbolMap {
       const isInlined = i < found.length - 1;
       if (linkageName === '' && !isInlined) systemName = this.#linkedName(name, address);
       if (systemName === '') continue;
-      frames.push({ name: this.#names.of(systemName), systemName, file, line, column, startLine });
+      const readable = this.#names.of(systemName);
+      // Linked under another name than written (an asm label: `__GI___libc_malloc`): people look for what is written.
+      const isPlain = readable === systemName && linkageName !== '' && name !== '';
+      frames.push({ name: isPlain ? name : readable, systemName, file, line, column, startLine });
     }
     // A method that the Go compiler wrapped around another: the runtime leaves it out of its stacks.
     if (frames.length > 1 && frames[frames.length - 1].file === GO_GENERATED) frames.pop();
