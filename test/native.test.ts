@@ -90,7 +90,7 @@ async function assertNamed(
 ): Promise<Set<string>> {
   const mapping = afterwards.mappings.find((m) => basename(m.file) === basename(file));
   assert.ok(mapping !== undefined, `no mapping of ${file}`);
-  assert.ok(mapping.hasFunctions && mapping.hasFilenames && mapping.hasLineNumbers && mapping.hasInlineFrames, 'flags');
+  assert.ok(mapping.hasFilenames && mapping.hasLineNumbers, 'flags');
   const nameless = before.locations.filter(
     (location) =>
       location.mappingId === mapping.id && framesOf(before, location).every(({ function: name }) => name === ''),
@@ -101,9 +101,14 @@ async function assertNamed(
   );
   const answers = await askLlvm(full, addresses);
   const names = new Set<string>();
+  let unnamed = 0;
   for (const [i, { id }] of nameless.entries()) {
     const location = afterwards.locations.find((other) => other.id === id)!;
     const frames = framesOf(afterwards, location);
+    if (answers[i].length === 0 && frames.every(({ function: name }) => name === '')) {
+      unnamed++; // a stub of the linker
+      continue;
+    }
     const seen = location.lines.map(({ functionId, line }) => {
       const { name, systemName, file: path } = afterwards.functions.get(functionId)!;
       return { name, systemName, path, line: Number(line) };
@@ -118,6 +123,8 @@ async function assertNamed(
     assert.deepEqual(seen, said, `0x${addresses[i].toString(16)} of ${file}`);
     for (const { function: name } of frames) names.add(name);
   }
+  assert.equal(mapping.hasFunctions && mapping.hasInlineFrames, unnamed === 0, 'flags');
+  assert.ok(unnamed <= nameless.length / 10, `${unnamed} of ${nameless.length} unnamed`);
   return names;
 }
 

@@ -1,15 +1,16 @@
 import { identify } from '../match/identify.ts';
 import type { Identity } from '../match/identity.ts';
 import { openObject } from '../object/open.ts';
-import { FileSource } from '../store/file.ts';
+import { openNamed } from './binary.ts';
 import { printFields } from './fields.ts';
 
 export interface InspectOptions {
+  readonly arch?: string;
   readonly json?: true;
 }
 
 export function inspect(path: string, options: InspectOptions): void {
-  const source = FileSource.open(path);
+  const { source, release } = openNamed(path, options.arch);
   try {
     const identity = identify(openObject(source));
     const { problems, ...facts } = identity;
@@ -20,7 +21,7 @@ export function inspect(path: string, options: InspectOptions): void {
     for (const problem of problems) process.stderr.write(`resym: ${path}: ${problem}\n`);
     if (problems.length > 0) process.exitCode = 1;
   } finally {
-    source.close();
+    release();
   }
 }
 

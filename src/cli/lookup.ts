@@ -1,10 +1,12 @@
 import { createInterface } from 'node:readline';
 import { assemble } from '../store/assembly.ts';
-import { Beside, openFile } from '../store/beside.ts';
+import { Beside } from '../store/beside.ts';
 import type { Resolution } from '../symbolize/frame.ts';
+import { openNamed } from './binary.ts';
 import { UsageError } from './usage.ts';
 
 export interface LookupOptions {
+  readonly arch?: string;
   readonly json?: true;
 }
 
@@ -13,7 +15,8 @@ const FLUSH_AT = 64 * 1024;
 
 export async function lookup(binary: string, addresses: readonly string[], options: LookupOptions): Promise<void> {
   const wanted = addresses.map((text) => parseAddress(text) ?? refuse(text));
-  const { symbols, close } = await assemble({ files: [openFile(binary)], elsewhere: new Beside(binary) });
+  const named = openNamed(binary, options.arch);
+  const { symbols, close } = await assemble({ files: [named], elsewhere: new Beside(named.file) });
   try {
     const width = symbols.object.pointerSize * 2;
     const print = options.json ? jsonLine : (at: bigint, found: Resolution | null) => textLines(at, found, width);

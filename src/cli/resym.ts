@@ -17,6 +17,9 @@ const EXIT_USAGE = 2;
 const storeOption = () =>
   new Option('--store <dir>', 'the archive of binaries (default: $XDG_DATA_HOME/resym)').env('RESYM_STORE');
 
+const archOption = () =>
+  new Option('--arch <name>', 'of a universal file, the part for this architecture: arm64, amd64, x86_64h...');
+
 const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
 const program = new Command('resym')
@@ -60,8 +63,9 @@ program
 program
   .command('lookup')
   .description('names of addresses in a binary, like addr2line -afi')
-  .argument('<binary>')
+  .argument('<binary>', 'a file or a dSYM bundle')
   .argument('[address...]', 'link-time addresses in hex; none: read from stdin')
+  .addOption(archOption())
   .option('--json', 'one JSON value a line')
   .action(async (binary: string, addresses: string[], options: LookupOptions) =>
     (await import('./lookup.ts')).lookup(binary, addresses, options),
@@ -70,7 +74,8 @@ program
 program
   .command('inspect')
   .description('identity, build info and symbols of a binary')
-  .argument('<binary>')
+  .argument('<binary>', 'a file or a dSYM bundle')
+  .addOption(archOption())
   .option('--json', 'as JSON')
   .action(async (binary: string, options: InspectOptions) => (await import('./inspect.ts')).inspect(binary, options));
 

@@ -27,8 +27,11 @@ export async function add(paths: readonly string[], options: StoreOptions): Prom
     for await (const file of filesIn(path)) {
       try {
         const result = await store.add(file);
-        results.push(result);
-        if (!options.json) process.stdout.write(`${printable(file)}: ${result.note}\n`);
+        const { others = [], ...first } = result;
+        for (const each of [first, ...others]) {
+          results.push(each);
+          if (!options.json) process.stdout.write(`${printable(file)}: ${each.note}\n`);
+        }
       } catch (error) {
         process.stderr.write(`resym: ${printable(file)}: ${messageOf(error)}\n`);
         process.exitCode = 1;

@@ -5,6 +5,7 @@ import { glob, isDynamicPattern } from 'tinyglobby';
 import { symbolizeAll } from '../workers/batch.ts';
 import { attempt, type Entry, type Job, writeWhole } from '../workers/profile-file.ts';
 import { openEngine } from '../open-engine.ts';
+import { binaryFile } from '../store/local.ts';
 import { existingStoreDir } from './archive.ts';
 import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
@@ -26,7 +27,7 @@ export async function symbolize(inputs: readonly string[], options: SymbolizeOpt
   const threads = parseJobs(options.jobs);
   const pinned = options.binary ?? [];
   for (const path of pinned) {
-    if (!(await stat(path).catch(() => null))?.isFile()) throw new UsageError(`--binary ${path}: no such file`);
+    if (!(await isBinary(path))) throw new UsageError(`--binary ${path}: no such file`);
   }
   const storeDir = existingStoreDir(options.store);
   const onDone = (entry: Entry): void => say(entry, jobs.length);
@@ -35,6 +36,11 @@ export async function symbolize(inputs: readonly string[], options: SymbolizeOpt
     : await symbolizeAll(jobs, () => openEngine(storeDir), { threads, storeDir, pinned, onDone });
   if (entries.some((entry) => entry.status === 'failed')) process.exitCode = 1;
   if (options.report !== undefined) await writeReport(options.report, entries);
+}
+
+/** A file, or a dSYM bundle with a file in it. */
+async function isBinary(path: string): Promise<boolean> {
+  return (await stat(binaryFile(path)).catch(() => null))?.isFile() ?? false;
 }
 
 /** stdin and stdout belong to this thread. */

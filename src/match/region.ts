@@ -30,6 +30,23 @@ export function fileOf(filename: string): string {
   return filename.replace(/ \(deleted\)$/, '');
 }
 
+/** `C:\svc\api.exe`, `\\server\share\api.exe`: where a backslash is no letter like any other. */
+const WINDOWS_PATH = /^(?:[A-Za-z]:[\\/]|\\\\)/;
+
+/** The file's name without its directory. */
+export function nameIn(filename: string): string {
+  const path = fileOf(filename);
+  return path.split(WINDOWS_PATH.test(path) ? /[\\/]/ : '/').at(-1)!;
+}
+
+/**
+ * True for what Go writes on Windows where a build ID belongs: the path, and when the file was written, if it could find that
+ * out: `C:\svc\api.exe2026-01-31 12:00:00.1234567 +0100 CET`.
+ */
+export function isFileStamp(buildId: string, filename: string): boolean {
+  return WINDOWS_PATH.test(filename) && buildId.startsWith(filename);
+}
+
 /** Why a mapping without a build ID cannot be looked for in the archive, and what to do. */
 export function whyNotSearched(filename: string): string {
   const what = filename === '' ? 'this mapping' : filename;

@@ -68,10 +68,11 @@ export class MappingOutcome {
     if (this.left === 0 || this.#binary === null) return;
     const problems = [rebase.problem, ...symbols.problems].filter((problem) => problem !== '');
     const what = this.left === 1 ? '1 address' : `${this.left} addresses`;
-    this.reason =
-      problems.length > 0
-        ? `${what} unnamed in ${this.#binary.name}: ${problems.join('; ')}`
-        : `${what} in code for which ${this.#binary.name} holds no symbols; add its unstripped build`;
+    const { name } = this.#binary;
+    if (problems.length > 0) this.reason = `${what} unnamed in ${name}: ${problems.join('; ')}`;
+    else if (symbols.hasDwarf) {
+      this.reason = `${what} in code of ${name} that belongs to no function: the linker's stubs, or assembly without symbols; nothing can be done`;
+    } else this.reason = `${what} in code for which ${name} holds no symbols; add its unstripped build`;
   }
 
   get namedAfter(): number {

@@ -17,7 +17,7 @@ import { openObject } from '../object/open.ts';
 import type { Elsewhere } from './assembly.ts';
 import { FileSource } from './file.ts';
 import { isHexId } from './layout.ts';
-import { binaryFile, openWithUuid } from './local.ts';
+import { openWithUuid } from './local.ts';
 import type { OpenBinary } from './store.ts';
 
 /** Where distributions put debug info. */
@@ -77,7 +77,7 @@ export class Beside implements Elsewhere {
   #bundled(uuid: string): OpenBinary | null {
     const bundle = `${this.#path}.dSYM`;
     try {
-      return existsSync(bundle) ? openWithUuid(binaryFile(bundle), uuid) : null;
+      return existsSync(bundle) ? openWithUuid(bundle, uuid) : null;
     } catch (error) {
       if (!isParseError(error) && !isSystemError(error)) throw error;
       return null;

@@ -1,12 +1,13 @@
 import { statSync } from 'node:fs';
-import { basename } from 'node:path';
 import { isParseError, isSystemError } from '../errors.ts';
-import { fileOf, isNamedLike, regionOf, whatToAdd, whyNotSearched } from '../match/region.ts';
+import { isFileStamp, isNamedLike, nameIn, regionOf, whatToAdd, whyNotSearched } from '../match/region.ts';
 import type { FoundBy } from '../match/verdict.ts';
+import { chooseSlice } from '../object/macho-fat.ts';
 import type { MappingRecord } from '../profile/profile.ts';
 import { builds, openBuild } from './archived.ts';
 import type { BinaryFiles } from './assembly.ts';
-import { Beside, openFile } from './beside.ts';
+import { Beside } from './beside.ts';
+import { architecturesOf, binaryFile, openLocal } from './local.ts';
 import type { Lease, OpenedBinaries } from './opened.ts';
 import type { BinaryQuery, StoredBinary, SymbolStore } from './store.ts';
 
@@ -48,16 +49,18 @@ export class CandidateFinder {
   /** A pinned file is tried on the mapping with its build ID or its name, and on the main binary's. */
   async #pinnedFor(mapping: MappingRecord, paths: readonly string[]): Promise<Candidate[]> {
     const found: { candidate: Candidate; rank: number }[] = [];
-    for (const path of paths) {
-      const version = fileVersion(path);
-      const lease = () => this.#opened.lease(`file:${path}:${version}`, path, () => openPath(path));
+    const parts = paths.flatMap((path) => partsOf(path));
+    for (const { path, file, arch, name, isOnly } of parts) {
+      const version = fileVersion(file);
+      const lease = () => this.#opened.lease(`file:${file}:${version}:${arch ?? ''}`, name, () => openPath(file, arch));
       const id = await this.#buildIdOf(lease);
       const idKnown = id !== null && isGnuBuildId(plainHex(mapping.buildId));
       const sameId = idKnown && id === plainHex(mapping.buildId);
-      const sameName = isNamedLike(mapping.filename, path);
+      const sameName = isNamedLike(mapping.filename, path) || isNamedLike(mapping.filename, file);
       if (!sameId && !sameName && mapping.index !== 0) continue;
-      const foundBy: FoundBy = sameId || !idKnown ? 'pinned' : 'pinned-other-id';
-      found.push({ candidate: { name: path, foundBy, lease }, rank: sameId ? 0 : sameName ? 1 : 2 });
+      // Of a universal file the user named all parts, and at most one of them ran.
+      const foundBy: FoundBy = sameId ? 'pinned' : idKnown ? 'pinned-other-id' : isOnly ? 'pinned' : 'name';
+      found.push({ candidate: { name, foundBy, lease }, rank: sameId ? 0 : sameName ? 1 : 2 });
     }
     return found.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
   }
@@ -79,7 +82,7 @@ export class CandidateFinder {
   async #namedLike(filename: string): Promise<Candidate[]> {
     if (this.#store === null || filename === '' || regionOf(filename) !== 'file') return [];
     const store = this.#store;
-    const binaries = await store.named(basename(fileOf(filename)));
+    const binaries = await store.named(nameIn(filename));
     return builds(binaries).map((build) => this.#candidate(store, build, 'name'));
   }
 
@@ -91,7 +94,8 @@ export class CandidateFinder {
   async #archivedFor(mapping: MappingRecord): Promise<Candidates> {
     const { buildId, filename } = mapping;
     const what = filename === '' ? 'this mapping' : filename;
-    if (buildId === '') return { found: await this.#namedLike(filename), reason: whyNotSearched(filename) };
+    if (buildId === '' || isFileStamp(buildId, filename))
+      return { found: await this.#namedLike(filename), reason: whyNotSearched(filename) };
     if (this.#store === null) return { found: [], reason: `no archive to search for ${what} (build ID ${buildId})` };
     const store = this.#store;
     for (const query of queriesFor(buildId)) {
@@ -135,7 +139,39 @@ function keyOf(build: readonly StoredBinary[]): string {
   return `store:${build.map(({ path, version }) => `${path}:${version}`).join('|')}`;
 }
 
+/** What a pinned path stands for. */
+interface PinnedPart {
+  readonly path: string;
+  readonly file: string;
+  /** Of a universal file; undefined for others. */
+  readonly arch: string | undefined;
+  readonly name: string;
+  readonly isOnly: boolean;
+}
+
+function partsOf(path: string): PinnedPart[] {
+  const file = fileBehind(path);
+  const arches = architecturesOf(file);
+  return arches.map((arch) => {
+    const isOnly = arches.length === 1;
+    return { path, file, arch, name: isOnly ? path : `${path} (${arch})`, isOnly };
+  });
+}
+
+/** The path as it is when it stands for nothing: opening it says why. */
+function fileBehind(path: string): string {
+  try {
+    return binaryFile(path);
+  } catch (error) {
+    if (isParseError(error) || isSystemError(error)) return path;
+    throw error;
+  }
+}
+
 /** Rejects with the system's error or FormatError. */
-function openPath(path: string): Promise<BinaryFiles> {
-  return Promise.resolve().then(() => ({ files: [openFile(path)], elsewhere: new Beside(path) }));
+function openPath(path: string, arch: string | undefined): Promise<BinaryFiles> {
+  return Promise.resolve().then(() => ({
+    files: [openLocal(path, (slices) => chooseSlice(slices, arch))],
+    elsewhere: new Beside(path),
+  }));
 }

@@ -37,6 +37,8 @@ const PAGE = 4096n;
 const LARGE_PAGE = 65536n;
 /** What kernels map in: x86 and most of arm64, Apple's arm64, ppc64 and some of arm64. */
 const PAGES = [PAGE, 16384n, LARGE_PAGE];
+/** macOS on arm64. */
+const APPLE_PAGE = 16384n;
 /** perf writes this page offset for the kernel's mapping on ppc64. */
 const PPC64_KERNEL_OFFSET = 0xc000000000000000n;
 
@@ -103,6 +105,16 @@ export function peBase(imageBase: bigint, start: bigint): bigint {
   return start === 0n ? 0n : wrap(start - imageBase);
 }
 
+function roundUp(size: number, page: bigint): bigint {
+  return (BigInt(size) + page - 1n) & ~(page - 1n);
+}
+
+/** Bytes of a PE image in memory: its headers come first, its sections in the order of their addresses. */
+function imageSize(segments: readonly Segment[]): number {
+  const first = segments[0]?.address ?? 0;
+  return Math.max(0, ...segments.map((segment) => segment.address + segment.size - first));
+}
+
 /** The segments a mapping can have been made from: those whose pages it covers. */
 function segmentsOf(object: ObjectFile, range: MappedRange, page: bigint): Segment[] {
   const from = range.offset;
@@ -156,19 +168,23 @@ export class Rebase {
     return `no segment of the file covers offset 0x${this.#range.offset.toString(16)}, where the mapping begins`;
   }
 
-  /** True when the mapping is one code segment of the file, page for page. */
+  /** True when the mapping is what the system makes of the file: one code segment of it or, on Windows, the whole image. */
   get coversSegment(): boolean {
     const { start, limit, offset } = this.#range;
-    return this.#object.segments.some((segment) => {
+    const { format, segments } = this.#object;
+    const size = wrap(limit - start);
+    if (format === 'pe') return offset === 0n && size === roundUp(imageSize(segments), PAGE);
+    return segments.some((segment) => {
+      if (!segment.executable || segment.fileSize === 0) return false;
+      if (format === 'macho') return [PAGE, APPLE_PAGE].some((page) => size === roundUp(segment.size, page));
       const from = BigInt(segment.fileOffset) & ~(PAGE - 1n);
-      const to = (BigInt(segment.fileOffset + segment.fileSize) + PAGE - 1n) & ~(PAGE - 1n);
-      return segment.executable && segment.fileSize > 0 && offset === from && wrap(limit - start) === to - from;
+      return offset === from && size === roundUp(segment.fileOffset + segment.fileSize, PAGE) - from;
     });
   }
 
   #elfCandidates(): readonly Segment[] {
     const object = this.#object;
-    if (object.debugOnly || isPlaceholder(this.#range)) return [];
+    if (isPlaceholder(this.#range) || (object.debugOnly && this.#stext === null)) return [];
     if (isKernelLike(this.#range, this.#stext)) {
       const text = object.section('.text');
       const holding = object.segments.filter(
@@ -190,7 +206,7 @@ export class Rebase {
       return text ? machoBase(object.bias + BigInt(text.address), start) : null;
     }
     if (object.format === 'pe') return peBase(object.bias + BigInt(object.segments[0]?.address ?? 0), start);
-    if (object.debugOnly) return this.#debugOnlyBase();
+    if (object.debugOnly && this.#stext === null) return this.#debugOnlyBase();
     if (object.segments.length === 0 || isPlaceholder(this.#range)) {
       return elfBase(object.type, null, this.#stext, this.#range);
     }
@@ -212,6 +228,7 @@ export class Rebase {
     const end = vaddr + BigInt(text.size);
     const lowest = bias + BigInt(segments.reduce((least, s) => Math.min(least, s.address), text.address));
     for (const page of PAGES) {
+      if (start % page !== 0n) break;
       const first = vaddr & -page;
       const length = ((end + page - 1n) & -page) - first;
       const isUsual = offset === first - (lowest & -page);
@@ -244,8 +261,8 @@ function isKernelLike({ start, limit }: MappedRange, stext: bigint | null): bool
 /** The kernel's text symbol, looked up only where a kernel may be meant: reading a symbol table is not free. */
 function kernelText(object: ObjectFile, { start, limit, offset, filename }: MappedRange): bigint | null {
   const aligned = start % PAGE === 0n && limit % PAGE === 0n && offset % PAGE === 0n;
-  if (aligned && !filename.includes('vmlinux') && !filename.includes('[kernel.kallsyms]')) return null;
-  const wanted = filename.endsWith('[kernel.kallsyms]_text') ? '_text' : '_stext';
+  if (aligned && !/vmlinux|kernel\.kallsyms/.test(filename)) return null;
+  const wanted = filename.endsWith('kernel.kallsyms]_text') ? '_text' : '_stext';
   const symbol = object.symbols().find((s) => s.name === wanted);
   return symbol ? object.bias + BigInt(symbol.address) : null;
 }

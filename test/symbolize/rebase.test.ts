@@ -247,9 +247,33 @@ describe('an address in a mapping', () => {
   });
 
   it('places a debug-only file by its one executable segment', () => {
-    const debug = object({ debugOnly: true, segments: [segment({ address: 0xb1000, size: 0x1000, fileSize: 0 })] });
+    const text = segment({ address: 0xb15a0, size: 0x2761a0, fileSize: 0 });
+    const debug = object({ debugOnly: true, segments: [segment({ size: 0x500, executable: false }), text] });
     const rebase = new Rebase(debug, range(0x5634481fc000n, 0x563448473000n, 0xb1000n));
     assert.equal(rebase.toFile(0x5634484724a6n), 0x3274a6);
+    const openEnded = new Rebase(debug, range(0x5634481fc000n, 0n, 0xb1000n));
+    assert.equal(openEnded.toFile(0x5634484724a6n), 0x3274a6);
+  });
+
+  it('does not guess which part of a segment was mapped from a debug-only file', () => {
+    const text = segment({ address: 0x15a0, size: 0x5000, fileSize: 0 });
+    const debug = object({ debugOnly: true, segments: [segment({ size: 0x500, executable: false }), text] });
+    const base = 0x7f0000000000n;
+    const at = (start: bigint, limit: bigint, offset: bigint) =>
+      new Rebase(debug, range(base + start, base + limit, offset));
+    assert.equal(at(0x1000n, 0x7000n, 0x0n).toFile(base + 0x1678n), 0x1678, 'lld: the offset is another');
+    const piece = at(0x2000n, 0x7000n, 0x1000n);
+    assert.equal(piece.toFile(base + 0x2678n), null, "the rest of lld's, whose offset would suit the whole");
+    assert.match(piece.problem, /debug info alone/);
+    assert.equal(at(0x1000n, 0x9000n, 0x1000n).toFile(base + 0x1678n), 0x1678, 'more was reserved');
+    assert.equal(at(0x1000n, 0x9000n, 0x0n).toFile(base + 0x1678n), null);
+  });
+
+  it('knows larger pages around a debug-only file', () => {
+    const text = segment({ address: 0x11000, size: 0x5000, fileSize: 0 });
+    const debug = object({ debugOnly: true, segments: [segment({ size: 0x500, executable: false }), text] });
+    const rebase = new Rebase(debug, range(0x7f0000010000n, 0x7f0000020000n, 0x10000n));
+    assert.equal(rebase.toFile(0x7f0000011234n), 0x11234);
   });
 
   it('keeps kernel addresses exact by the bias', () => {
