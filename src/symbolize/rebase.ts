@@ -37,8 +37,6 @@ const PAGE = 4096n;
 const LARGE_PAGE = 65536n;
 /** What kernels map in: x86 and most of arm64, Apple's arm64, ppc64 and some of arm64. */
 const PAGES = [PAGE, 16384n, LARGE_PAGE];
-/** macOS on arm64. */
-const APPLE_PAGE = 16384n;
 /** perf writes this page offset for the kernel's mapping on ppc64. */
 const PPC64_KERNEL_OFFSET = 0xc000000000000000n;
 
@@ -176,7 +174,7 @@ export class Rebase {
     if (format === 'pe') return offset === 0n && size === roundUp(imageSize(segments), PAGE);
     return segments.some((segment) => {
       if (!segment.executable || segment.fileSize === 0) return false;
-      if (format === 'macho') return [PAGE, APPLE_PAGE].some((page) => size === roundUp(segment.size, page));
+      if (format === 'macho') return PAGES.some((page) => size === roundUp(segment.size, page));
       const from = BigInt(segment.fileOffset) & ~(PAGE - 1n);
       return offset === from && size === roundUp(segment.fileOffset + segment.fileSize, PAGE) - from;
     });
