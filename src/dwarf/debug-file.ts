@@ -1,5 +1,5 @@
 import { FormatError } from '../errors.ts';
-import { AddressSpace } from '../object/elf-address.ts';
+import { AddressSpace } from '../object/address.ts';
 import type { ObjectFile, Section } from '../object/object.ts';
 import { AbbreviationTable } from './abbreviations.ts';
 import type { Encoding } from './forms.ts';

@@ -5,7 +5,7 @@
  */
 import type { Cursor } from '../bytes/cursor.ts';
 import { FormatError } from '../errors.ts';
-import type { AddressSpace } from '../object/elf-address.ts';
+import type { AddressSpace } from '../object/address.ts';
 import { type Abbreviation, READ_SKIP, READ_SKIP_FORM, SLOTS, SLOT_SIBLING } from './abbreviations.ts';
 import * as dw from './constants.ts';
 import {

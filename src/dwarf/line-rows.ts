@@ -15,7 +15,7 @@ import type { Cursor } from '../bytes/cursor.ts';
 import { ascendingOrder } from '../bytes/order.ts';
 import { lastAtOrBelow } from '../bytes/search.ts';
 import { FormatError } from '../errors.ts';
-import type { AddressSpace } from '../object/elf-address.ts';
+import type { AddressSpace } from '../object/address.ts';
 import type { CodeRanges } from './code-ranges.ts';
 import * as dw from './constants.ts';
 import { readAddress } from './die.ts';

@@ -13,7 +13,7 @@
  */
 import type { Cursor } from '../bytes/cursor.ts';
 import { LimitError } from '../errors.ts';
-import type { AddressSpace } from '../object/elf-address.ts';
+import type { AddressSpace } from '../object/address.ts';
 import * as dw from './constants.ts';
 import { readAddress } from './die.ts';
 import type { Encoding } from './forms.ts';

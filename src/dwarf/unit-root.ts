@@ -1,6 +1,6 @@
 /** The first entry of a unit: where the unit's lines, ranges, addresses and strings are. */
 import type { Cursor } from '../bytes/cursor.ts';
-import type { AddressSpace } from '../object/elf-address.ts';
+import type { AddressSpace } from '../object/address.ts';
 import type { Declaration } from './abbreviations.ts';
 import * as dw from './constants.ts';
 import { readValue } from './die.ts';

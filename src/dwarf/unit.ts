@@ -1,6 +1,6 @@
 import { Cursor } from '../bytes/cursor.ts';
 import { FormatError } from '../errors.ts';
-import type { AddressSpace } from '../object/elf-address.ts';
+import type { AddressSpace } from '../object/address.ts';
 import type { AbbreviationTable } from './abbreviations.ts';
 import { findDeclaration } from './abbreviations.ts';
 import * as dw from './constants.ts';

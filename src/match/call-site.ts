@@ -19,7 +19,10 @@ export function knowsCalls(arch: string): boolean {
  * outside the file's bytes.
  */
 export function isAfterCall(object: ObjectFile, address: number): boolean {
-  if (object.arch === 'arm64') return endsArm64Call(object, (address + 3) & ~3) || endsArm64Call(object, address + 4);
+  if (object.arch === 'arm64') {
+    // No bit operators: Apple's programs begin at 4 GiB.
+    return endsArm64Call(object, Math.ceil(address / 4) * 4) || endsArm64Call(object, address + 4);
+  }
   return endsX86Call(object, address + 1) || endsX86Call(object, address);
 }
 

@@ -1,24 +1,29 @@
 /**
  * What a mapping's file name says it is. Linux gives names also to memory that comes from no file:
  *
- *   [vdso], linux-vdso.so.1, linux-gate.so.1, [vsyscall], [uprobes]     the kernel's pages in every process
+ *   [vdso], linux-vdso.so.1, linux-gate.so.1                            the kernel's library in every process
+ *   [vsyscall], [uprobes], [vvar]; [vectors], [sigpage] on arm          likewise, without symbols
  *   [kernel.kallsyms], [guest.kernel.kallsyms.123]_text, [kernel], [k]   the kernel itself, as perf names it
  *   [nf_conntrack], /lib/modules/6.1.0/.../nf_conntrack.ko               a kernel module
  *   /memfd:name (deleted), /dev/shm/name                                 files that live in memory
  *   //anon, [anon], [anon:v8], anon_inode:[perf_event], /dev/zero        no file at all: code written at run time
+ *   [bpf], bpf_prog_0123456789abcdef_name, /tmp/perf-123.map            likewise, as perf names it
  *   [heap], [stack], [stack:123]                                         likewise, unexpectedly executable
  *   /dev/dri/card0, /dev/nvidia0                                         a device
  */
 export type Region = 'file' | 'vdso' | 'vsyscall' | 'kernel' | 'module' | 'memfd' | 'anonymous' | 'device';
 
 const PATTERNS: readonly (readonly [Region, RegExp])[] = [
-  ['vdso', /^\[vdso\]|^linux-(?:vdso(?:32|64)?|gate)\.so/],
-  ['vsyscall', /^\[vsyscall\]|^\[uprobes\]/],
-  ['kernel', /^\[(?:guest\.)?kernel(?:\.kallsyms)?(?:\.\d+)?\]|^\[k\]$|(?:^|\/)vmlinux(?:$|[-.])/],
+  ['vdso', /^\[vdso(?:x?32)?\]|^linux-(?:vdso(?:32|64)?|gate)\.so/],
+  ['vsyscall', /^\[(?:vsyscall|uprobes|vectors|sigpage|vvar\w*)\]/],
+  ['kernel', /^\[(?:guest\.)?kernel(?:\.kallsyms|\.vmlinux)?(?:\.\d+)?\]|^\[k\]$|(?:^|\/)vmlinu[xz](?:$|[-.][^/]*$)/],
   ['memfd', /^\/?memfd:|^\/dev\/shm\/|^\/SYSV[0-9a-f]{8}/],
-  ['anonymous', /^\/\/anon|^\[anon[\]:_]|^anon_inode:|^\/anon_hugepage|^\/dev\/zero|^\[(?:heap|stack)(?:\]|:)/],
+  [
+    'anonymous',
+    /^\/\/anon|^\[anon[\]:_]|^anon_inode:|^\/anon_hugepage|^\/dev\/zero|^\[(?:heap|stack)(?:\]|:)|^\[bpf\]|^bpf_prog_[0-9a-f]{16}|\/perf-\d+\.map$/,
+  ],
   ['device', /^\/dev\//],
-  ['module', /\.ko(?:\.(?:gz|xz|zst))?$|^\[[A-Za-z0-9_]+\]$/],
+  ['module', /\.ko(?:\.(?:gz|xz|zst))?$|^\[(?!unknown\])[A-Za-z0-9_]+\]$/],
 ];
 
 export function regionOf(filename: string): Region {
@@ -30,14 +35,8 @@ export function fileOf(filename: string): string {
   return filename.replace(/ \(deleted\)$/, '');
 }
 
-/** `C:\svc\api.exe`, `\\server\share\api.exe`: where a backslash is no letter like any other. */
+/** `C:\svc\api.exe`, `\\server\share\api.exe`. */
 const WINDOWS_PATH = /^(?:[A-Za-z]:[\\/]|\\\\)/;
-
-/** The file's name without its directory. */
-export function nameIn(filename: string): string {
-  const path = fileOf(filename);
-  return path.split(WINDOWS_PATH.test(path) ? /[\\/]/ : '/').at(-1)!;
-}
 
 /**
  * True for what Go writes on Windows where a build ID belongs: the path, and when the file was written, if it could find that

@@ -38,12 +38,12 @@ const AGREEMENT = 0.95;
 const IN_TEXT = 0.95;
 
 /** Of a neighbouring build one caller's address in ten follows a call by chance. Signal handlers' frames follow none in the right one. */
-const AFTER_CALL = 0.9;
+const AFTER_CALL = 0.98;
 /** Below this share a binary is not the one, whoever named it. */
 const AFTER_CALL_AT_LEAST = 0.5;
 /** Fewer callers prove nothing; but for the segment's own extent one will do, of a small library there may be no more. */
 const MIN_CALLERS = 3;
-const MIN_CALLERS_SAME_EXTENT = 1;
+const MIN_CALLERS_BY_NAME = 5;
 
 /** Neighbouring builds of a Go program share the runtime's first functions, addresses and all. */
 const MIN_NAMED = 10;
@@ -78,8 +78,8 @@ export function judge(binary: string, foundBy: FoundBy, evidence: Evidence, boun
 }
 
 /** No ID and no name speaks for the binary: its code must, as far as it can. */
-function judgeCalls(binary: string, foundBy: FoundBy, { callers, afterCall, sameExtent }: Bounds): Verdict {
-  const isTold = callers >= (foundBy === 'name' && sameExtent ? MIN_CALLERS_SAME_EXTENT : MIN_CALLERS);
+function judgeCalls(binary: string, foundBy: FoundBy, { callers, afterCall }: Bounds): Verdict {
+  const isTold = callers >= (foundBy === 'name' ? MIN_CALLERS_BY_NAME : MIN_CALLERS);
   if (isTold && afterCall < callers * (foundBy === 'name' ? AFTER_CALL : AFTER_CALL_AT_LEAST)) {
     return refused(
       `${callers - afterCall} of ${callers} callers' addresses follow no call in the code of ${binary}; ${advice(foundBy)}`,

@@ -12,7 +12,7 @@
 import { Cursor } from '../bytes/cursor.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { FormatError } from '../errors.ts';
-import type { AddressMap, AddressSpace } from './elf-address.ts';
+import type { AddressSpace, MappedMemory } from './address.ts';
 import * as elf from './elf-constants.ts';
 import type { ElfHeader } from './elf-header.ts';
 import type { FileRange, RelocationTable } from './elf-relocations.ts';
@@ -25,12 +25,12 @@ export class DynamicSection {
   readonly #values: ReadonlyMap<number, bigint>;
   readonly #source: ByteSource;
   readonly #space: AddressSpace;
-  readonly #map: AddressMap;
+  readonly #map: MappedMemory;
   readonly #littleEndian: boolean;
   readonly #is64: boolean;
   readonly #wideHash: boolean;
 
-  constructor(source: ByteSource, header: ElfHeader, space: AddressSpace, map: AddressMap, area: FileRange) {
+  constructor(source: ByteSource, header: ElfHeader, space: AddressSpace, map: MappedMemory, area: FileRange) {
     this.#source = source;
     this.#space = space;
     this.#map = map;

@@ -15,7 +15,7 @@ import { ascendingOrder, reordered } from '../bytes/order.ts';
 import { lastAtOrBelow } from '../bytes/search.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, LimitError } from '../errors.ts';
-import type { AddressMap, AddressSpace } from './elf-address.ts';
+import type { AddressSpace, MappedMemory } from './address.ts';
 import { POINTER_RELOCATIONS } from './elf-constants.ts';
 import type { ElfHeader } from './elf-header.ts';
 import { SourceWindow } from './window.ts';
@@ -80,7 +80,7 @@ export interface RelocationContext {
   readonly source: ByteSource;
   readonly header: ElfHeader;
   readonly space: AddressSpace;
-  readonly map: AddressMap;
+  readonly map: MappedMemory;
   /** File addresses of the dynamic symbols by number; asked for only when a relocation names one. */
   readonly symbolAddresses: () => Float64Array;
 }

@@ -11,7 +11,7 @@
 import { ascendingOrder, reordered } from '../bytes/order.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, LimitError } from '../errors.ts';
-import type { AddressSpace } from './elf-address.ts';
+import type { AddressSpace } from './address.ts';
 import * as elf from './elf-constants.ts';
 import type { FunctionSymbols, ObjectSymbol } from './object.ts';
 import type { SourceWindow } from './window.ts';

@@ -3,14 +3,15 @@
  * section names; everything else is read when it is asked for, and nothing is read whole.
  *
  *   elf-header.ts      the header and its two tables       elf-symbols.ts      .symtab, .dynsym
- *   elf-address.ts     bias, address -> file offset        elf-relocations.ts  what a loader writes into pointers
+ *   address.ts         address -> file offset              elf-relocations.ts  what a loader writes into pointers
  *   elf-notes.ts       build IDs                           elf-dynamic.ts      the way in without section headers
- *   elf-compression.ts compressed sections
+ *   section-bytes.ts   compressed sections                 elf-bias.ts         where a kernel begins
  */
 import type { ByteSource } from '../bytes/source.ts';
+import { addressBias } from './elf-bias.ts';
 import { FormatError, LimitError } from '../errors.ts';
-import { AddressMap, AddressSpace, addressBias, type MappedRange } from './elf-address.ts';
-import { MAX_SECTION_BYTES, compressionHeaderSize, compressionKind, inflateSection } from './elf-compression.ts';
+import { MappedMemory, AddressSpace, type MappedRange } from './address.ts';
+import { compressionHeaderSize, compressionKind, SectionBytes } from './section-bytes.ts';
 import * as elf from './elf-constants.ts';
 import { DynamicSection } from './elf-dynamic.ts';
 import { type ElfHeader, type SectionHeader, readElfHeader } from './elf-header.ts';
@@ -62,10 +63,10 @@ class ElfFile implements ObjectFile {
   readonly debugOnly: boolean;
   readonly #header: ElfHeader;
   readonly #space: AddressSpace;
-  readonly #map: AddressMap;
+  readonly #memory: MappedMemory;
   readonly #byName = new Map<string, Section>();
   /** Inflated sections for as long as somebody holds them. */
-  readonly #inflated = new Map<number, WeakRef<Uint8Array>>();
+  readonly #bytes: SectionBytes;
   #notes: readonly ObjectNote[] | undefined;
   #ids: ObjectIds | undefined;
   #symbols: readonly ObjectSymbol[] | undefined;
@@ -88,7 +89,8 @@ class ElfFile implements ObjectFile {
     this.sections = this.#readSections();
     for (const section of this.sections) if (!this.#byName.has(section.name)) this.#byName.set(section.name, section);
     this.debugOnly = isDebugOnly(header.sections);
-    this.#map = new AddressMap(this.#mappedRanges(), source.size);
+    this.#memory = new MappedMemory(source, this.#space, this.#mappedRanges(), this);
+    this.#bytes = new SectionBytes(source, header.is64, this.littleEndian);
   }
 
   #readSegments(): Segment[] {
@@ -166,50 +168,21 @@ class ElfFile implements ObjectFile {
   }
 
   sectionData(section: Section): Uint8Array {
-    const { name, size, fileOffset, index } = section;
-    if (section.noBits) throw new FormatError(name, 0, 'the section has no bytes in this file');
-    if (size > MAX_SECTION_BYTES) throw new LimitError(`${name} is ${size} bytes; the limit is ${MAX_SECTION_BYTES}`);
-    if (fileOffset + size > this.source.size) {
-      throw new FormatError(
-        name,
-        0,
-        `${size} bytes at ${fileOffset} of a file of ${this.source.size} bytes: truncated or damaged`,
-      );
-    }
-    if (section.compression === 'none') return this.source.read(fileOffset, size);
-    const held = this.#inflated.get(index)?.deref();
-    if (held !== undefined) return held;
-    const data = inflateSection(section, this.source.read(fileOffset, size), this.#header.is64, this.littleEndian);
-    this.#inflated.set(index, new WeakRef(data));
-    return data;
+    return this.#bytes.of(section);
   }
 
   fileOffsetOf(address: number, length: number): number {
-    return this.#map.offsetOf(address, length);
+    return this.#memory.offsetOf(address, length);
   }
 
   readAddress(address: number, length: number): Uint8Array {
-    const offset = this.#map.offsetOf(address, length);
-    if (offset < 0) {
-      throw new FormatError('segments', Math.max(0, address), `${length} bytes at this address are not in the file`);
-    }
-    return this.source.read(offset, length);
+    return this.#memory.read(address, length);
   }
 
   readPointer(address: number): number {
     const relocated = this.#relocationTable().at(address);
-    if (relocated !== undefined) return this.#inFile(relocated);
-    const bytes = this.readAddress(address, this.pointerSize);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (this.pointerSize === 4) return this.#inFile(this.#space.fromHalves(0, view.getUint32(0, this.littleEndian)));
-    const high = view.getUint32(this.littleEndian ? 4 : 0, this.littleEndian);
-    const low = view.getUint32(this.littleEndian ? 0 : 4, this.littleEndian);
-    return this.#inFile(this.#space.fromHalves(high, low));
-  }
-
-  /** The end of the file's memory is a valid pointer: tables are delimited by it. */
-  #inFile(address: number): number {
-    return address >= this.#map.lowest && address <= this.#map.highest ? address : -1;
+    if (relocated !== undefined) return this.#memory.inside(relocated);
+    return this.#memory.pointerIn(this.readAddress(address, this.pointerSize));
   }
 
   relocationsTo(target: number): number[] {
@@ -323,7 +296,7 @@ class ElfFile implements ObjectFile {
     if (this.#dynamic === undefined) {
       const program = this.#header.programs.find((p) => p.type === elf.PT_DYNAMIC && p.fileSize > 0);
       const area = program && { name: 'dynamic section', offset: program.offset, size: program.fileSize };
-      this.#dynamic = area ? new DynamicSection(this.source, this.#header, this.#space, this.#map, area) : null;
+      this.#dynamic = area ? new DynamicSection(this.source, this.#header, this.#space, this.#memory, area) : null;
     }
     return this.#dynamic ?? undefined;
   }
@@ -334,7 +307,7 @@ class ElfFile implements ObjectFile {
         source: this.source,
         header: this.#header,
         space: this.#space,
-        map: this.#map,
+        map: this.#memory,
         symbolAddresses: this.#lazySymbolAddresses(),
       },
       this.#relocationTables(),

@@ -37,7 +37,7 @@ import { Cursor } from '../bytes/cursor.ts';
 import { lastAtOrBelow } from '../bytes/search.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, LimitError, UnsupportedError } from '../errors.ts';
-import type { AddressMap, AddressSpace } from './elf-address.ts';
+import type { AddressSpace, MappedMemory } from './address.ts';
 import { MAX_RELOCATIONS } from './elf-relocations.ts';
 import * as macho from './macho-constants.ts';
 import type { DataRange } from './macho-header.ts';
@@ -61,7 +61,7 @@ export interface FixupContext {
   readonly littleEndian: boolean;
   readonly is64: boolean;
   readonly space: AddressSpace;
-  readonly map: AddressMap;
+  readonly map: MappedMemory;
   /** All segments by their numbers. */
   readonly segments: readonly FixupSegment[];
   /** File address of the header: what offsets in chained pointers count from. */

@@ -23,7 +23,7 @@ import { Cursor } from '../bytes/cursor.ts';
 import { firstAtOrAbove } from '../bytes/search.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, LimitError } from '../errors.ts';
-import type { AddressSpace } from './elf-address.ts';
+import type { AddressSpace } from './address.ts';
 import { FunctionColumns, MAX_NAME_BYTES, MAX_SYMBOLS, MAX_TOTAL_NAME_BYTES } from './elf-symbols.ts';
 import * as macho from './macho-constants.ts';
 import type { DataRange, MachSymtab } from './macho-header.ts';

@@ -11,9 +11,8 @@
  * refers to. A dSYM has the segments and sections of the program it was made from, without their bytes, and __DWARF.
  */
 import type { ByteSource } from '../bytes/source.ts';
-import { FormatError, LimitError } from '../errors.ts';
-import { AddressMap, AddressSpace } from './elf-address.ts';
-import { MAX_SECTION_BYTES, inflateSection } from './elf-compression.ts';
+import { MappedMemory, AddressSpace } from './address.ts';
+import { SectionBytes } from './section-bytes.ts';
 import { noFunctionSymbols } from './elf-symbols.ts';
 import * as macho from './macho-constants.ts';
 import { type FixupContext, type Fixups, readChainedFixups, readRebases } from './macho-fixups.ts';
@@ -69,10 +68,10 @@ class MachFile implements ObjectFile {
   readonly debugOnly: boolean;
   readonly #header: MachHeader;
   readonly #space: AddressSpace;
-  readonly #map: AddressMap;
+  readonly #memory: MappedMemory;
   readonly #byName = new Map<string, Section>();
   /** Inflated sections for as long as somebody holds them. */
-  readonly #inflated = new Map<number, WeakRef<Uint8Array>>();
+  readonly #bytes: SectionBytes;
   #symbols: readonly ObjectSymbol[] | undefined;
   #dynamicSymbols: readonly ObjectSymbol[] | undefined;
   #functions: FunctionSymbols | undefined;
@@ -95,7 +94,8 @@ class MachFile implements ObjectFile {
     this.ids = { gnu: null, uuid, pe: null };
     const code = this.sections.filter((section) => section.executable && section.size > 0);
     this.debugOnly = this.type === 'dsym' || (code.length > 0 && code.every((section) => section.noBits));
-    this.#map = new AddressMap(this.segments, source.size);
+    this.#memory = new MappedMemory(source, this.#space, this.segments, this);
+    this.#bytes = new SectionBytes(source, header.is64, this.littleEndian);
   }
 
   #readSegments(): Segment[] {
@@ -159,50 +159,21 @@ class MachFile implements ObjectFile {
   }
 
   sectionData(section: Section): Uint8Array {
-    const { name, size, fileOffset, index } = section;
-    if (section.noBits) throw new FormatError(name, 0, 'the section has no bytes in this file');
-    if (size > MAX_SECTION_BYTES) throw new LimitError(`${name} is ${size} bytes; the limit is ${MAX_SECTION_BYTES}`);
-    if (fileOffset + size > this.source.size) {
-      throw new FormatError(
-        name,
-        0,
-        `${size} bytes at ${fileOffset} of a file of ${this.source.size} bytes: truncated or damaged`,
-      );
-    }
-    if (section.compression === 'none') return this.source.read(fileOffset, size);
-    const held = this.#inflated.get(index)?.deref();
-    if (held !== undefined) return held;
-    const data = inflateSection(section, this.source.read(fileOffset, size), this.#header.is64, this.littleEndian);
-    this.#inflated.set(index, new WeakRef(data));
-    return data;
+    return this.#bytes.of(section);
   }
 
   fileOffsetOf(address: number, length: number): number {
-    return this.#map.offsetOf(address, length);
+    return this.#memory.offsetOf(address, length);
   }
 
   readAddress(address: number, length: number): Uint8Array {
-    const offset = this.#map.offsetOf(address, length);
-    if (offset < 0) {
-      throw new FormatError('segments', Math.max(0, address), `${length} bytes at this address are not in the file`);
-    }
-    return this.source.read(offset, length);
+    return this.#memory.read(address, length);
   }
 
   readPointer(address: number): number {
     const written = this.#chainedFixups()?.at(address);
-    if (written !== undefined) return this.#inFile(written);
-    const bytes = this.readAddress(address, this.pointerSize);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (this.pointerSize === 4) return this.#inFile(this.#space.fromHalves(0, view.getUint32(0, this.littleEndian)));
-    const high = view.getUint32(this.littleEndian ? 4 : 0, this.littleEndian);
-    const low = view.getUint32(this.littleEndian ? 0 : 4, this.littleEndian);
-    return this.#inFile(this.#space.fromHalves(high, low));
-  }
-
-  /** The end of the file's memory is a valid pointer: tables are delimited by it. */
-  #inFile(address: number): number {
-    return address >= this.#map.lowest && address <= this.#map.highest ? address : -1;
+    if (written !== undefined) return this.#memory.inside(written);
+    return this.#memory.pointerIn(this.readAddress(address, this.pointerSize));
   }
 
   relocationsTo(target: number): number[] {
@@ -237,7 +208,7 @@ class MachFile implements ObjectFile {
       littleEndian: this.littleEndian,
       is64: this.pointerSize === 8,
       space: this.#space,
-      map: this.#map,
+      map: this.#memory,
       segments,
       imageBase: this.#textAddress(),
     };

@@ -15,9 +15,8 @@
  */
 import { lastAtOrBelow } from '../bytes/search.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import { FormatError, LimitError } from '../errors.ts';
-import { AddressMap, AddressSpace } from './elf-address.ts';
-import { MAX_SECTION_BYTES, inflateSection } from './elf-compression.ts';
+import { MappedMemory, AddressSpace } from './address.ts';
+import { SectionBytes } from './section-bytes.ts';
 import type {
   FunctionSymbols,
   ObjectFile,
@@ -61,10 +60,10 @@ class PeFile implements ObjectFile {
   readonly #space: AddressSpace;
   /** File address of RVA 0. */
   readonly #base: number;
-  readonly #map: AddressMap;
+  readonly #memory: MappedMemory;
   readonly #byName = new Map<string, Section>();
   /** Inflated sections for as long as somebody holds them. */
-  readonly #inflated = new Map<number, WeakRef<Uint8Array>>();
+  readonly #bytes: SectionBytes;
   #ids: ObjectIds | undefined;
   #symbols: readonly ObjectSymbol[] | undefined;
   #dynamicSymbols: readonly ObjectSymbol[] | undefined;
@@ -87,7 +86,8 @@ class PeFile implements ObjectFile {
     for (const section of this.sections) if (!this.#byName.has(section.name)) this.#byName.set(section.name, section);
     const code = this.sections.filter((section) => section.executable && section.size > 0);
     this.debugOnly = code.length > 0 && code.every((section) => section.noBits);
-    this.#map = new AddressMap(this.segments, source.size);
+    this.#memory = new MappedMemory(source, this.#space, this.segments, this);
+    this.#bytes = new SectionBytes(source, header.is64, this.littleEndian);
   }
 
   #headerSegment(): Segment {
@@ -133,48 +133,19 @@ class PeFile implements ObjectFile {
   }
 
   sectionData(section: Section): Uint8Array {
-    const { name, size, fileOffset, index } = section;
-    if (section.noBits) throw new FormatError(name, 0, 'the section has no bytes in this file');
-    if (size > MAX_SECTION_BYTES) throw new LimitError(`${name} is ${size} bytes; the limit is ${MAX_SECTION_BYTES}`);
-    if (fileOffset + size > this.source.size) {
-      throw new FormatError(
-        name,
-        0,
-        `${size} bytes at ${fileOffset} of a file of ${this.source.size} bytes: truncated or damaged`,
-      );
-    }
-    if (section.compression === 'none') return this.source.read(fileOffset, size);
-    const held = this.#inflated.get(index)?.deref();
-    if (held !== undefined) return held;
-    const data = inflateSection(section, this.source.read(fileOffset, size), this.#header.is64, true);
-    this.#inflated.set(index, new WeakRef(data));
-    return data;
+    return this.#bytes.of(section);
   }
 
   fileOffsetOf(address: number, length: number): number {
-    return this.#map.offsetOf(address, length);
+    return this.#memory.offsetOf(address, length);
   }
 
   readAddress(address: number, length: number): Uint8Array {
-    const offset = this.#map.offsetOf(address, length);
-    if (offset < 0) {
-      throw new FormatError('sections', Math.max(0, address), `${length} bytes at this address are not in the file`);
-    }
-    return this.source.read(offset, length);
+    return this.#memory.read(address, length);
   }
 
   readPointer(address: number): number {
-    return this.#pointerIn(this.readAddress(address, this.pointerSize));
-  }
-
-  /** The end of the file's memory is a valid pointer: tables are delimited by it. */
-  #pointerIn(bytes: Uint8Array): number {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const address = this.#space.fromHalves(
-      this.pointerSize === 8 ? view.getUint32(4, true) : 0,
-      view.getUint32(0, true),
-    );
-    return address >= this.#map.lowest && address <= this.#map.highest ? address : -1;
+    return this.#memory.pointerIn(this.readAddress(address, this.pointerSize));
   }
 
   relocationsTo(target: number): number[] {
@@ -182,7 +153,8 @@ class PeFile implements ObjectFile {
     const words = new SourceWindow(this.source, 0, this.source.size, 'relocated pointers');
     for (const rva of this.#baseRelocations()) {
       const offset = this.#offsetOf(rva, this.pointerSize);
-      if (offset >= 0 && this.#pointerIn(words.read(offset, this.pointerSize)) === target) found.push(this.#base + rva);
+      if (offset >= 0 && this.#memory.pointerIn(words.read(offset, this.pointerSize)) === target)
+        found.push(this.#base + rva);
     }
     return found;
   }
@@ -259,7 +231,7 @@ class PeFile implements ObjectFile {
   }
 
   #offsetOf(rva: number, length: number): number {
-    return this.#map.offsetOf(this.#base + rva, length);
+    return this.#memory.offsetOf(this.#base + rva, length);
   }
 
   #isCode(rva: number): boolean {

@@ -1,6 +1,7 @@
 import { isAfterCall, knowsCalls } from '../match/call-site.ts';
 import type { CandidateFrames, NamedFrames } from '../match/evidence.ts';
 import type { Bounds } from '../match/verdict.ts';
+import type { ObjectFile } from '../object/object.ts';
 import type { Profile } from '../profile/profile.ts';
 import type { Resolution } from '../symbolize/frame.ts';
 import type { Rebase } from '../symbolize/rebase.ts';
@@ -76,7 +77,7 @@ export class Located {
       { looked: 0, afterCall: 0 },
       { looked: 0, afterCall: 0 },
     ];
-    const seesCalls = !object.debugOnly && knowsCalls(object.arch);
+    const seesCalls = !object.debugOnly && object.type !== 'rel' && knowsCalls(object.arch);
     const step = Math.max(1, work.lacking.length / EVIDENCE_SAMPLE);
     for (let at = 0; at < work.lacking.length; at += step) {
       const [location, need] = work.lacking[Math.floor(at)];
@@ -84,9 +85,7 @@ export class Located {
       bounds.addresses++;
       const address = this.rebase.toFile(profile.locations.address(location));
       if (address === null) continue;
-      if (object.segments.some((s) => s.executable && address >= s.address && address < s.address + s.size)) {
-        bounds.inText++;
-      }
+      if (isCode(object, address)) bounds.inText++;
       if (this.symbols.isGo(address)) {
         bounds.inGoText++;
         if (this.symbols.lookup(address) !== null) bounds.onGoCode++;
@@ -103,4 +102,10 @@ export class Located {
     const sameExtent = this.rebase.coversSegment;
     return { ...bounds, callers: callers.looked + own, afterCall: callers.afterCall + own, sameExtent };
   }
+}
+
+/** A kernel module has no segments; what it runs besides .text goes unnamed, but does not speak against it. */
+function isCode({ type, segments }: ObjectFile, address: number): boolean {
+  if (type === 'rel') return true;
+  return segments.some((s) => s.executable && address >= s.address && address < s.address + s.size);
 }

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { isParseError, isSystemError } from '../errors.ts';
-import { isFileStamp, isNamedLike, nameIn, regionOf, whatToAdd, whyNotSearched } from '../match/region.ts';
+import { fileOf, isFileStamp, isNamedLike, regionOf, whatToAdd, whyNotSearched } from '../match/region.ts';
 import type { FoundBy } from '../match/verdict.ts';
 import { chooseSlice } from '../object/macho-fat.ts';
 import type { MappingRecord } from '../profile/profile.ts';
@@ -82,7 +83,7 @@ export class CandidateFinder {
   async #namedLike(filename: string): Promise<Candidate[]> {
     if (this.#store === null || filename === '' || regionOf(filename) !== 'file') return [];
     const store = this.#store;
-    const binaries = await store.named(nameIn(filename));
+    const binaries = await store.named(basename(fileOf(filename)));
     return builds(binaries).map((build) => this.#candidate(store, build, 'name'));
   }
 

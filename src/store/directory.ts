@@ -6,6 +6,7 @@ import { prepareZstd } from '../bytes/inflate.ts';
 import { FormatError, isParseError, isSystemError, messageOf } from '../errors.ts';
 import type { Identity } from '../match/identity.ts';
 import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
+import { openSlice } from '../object/open.ts';
 import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
 import { entryFromFacts, factsFit, versionOf } from './entry.ts';
@@ -192,6 +193,7 @@ export class DirectoryStore implements SymbolStore {
   #judge(path: string, name: string, part?: FatSlice): Examination {
     const source = FileSource.open(path);
     try {
+      if (part !== undefined) openSlice(source, part); // it must be for the architecture it is said to be for
       const examination = this.#examine(part === undefined ? source : sliceSource(source, part));
       const problem = uselessness(examination.identity, this.#hasDebugInfoOf(examination.identity));
       if (problem !== '') throw new StoreError('no-symbols', `${name} is not added: ${problem}`);

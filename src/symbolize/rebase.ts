@@ -160,6 +160,7 @@ export class Rebase {
   /** Why no address can be placed, or "" when addresses can. */
   get problem(): string {
     if (this.#base !== null || this.#candidates.length > 1) return '';
+    if (this.#object.type === 'rel') return moduleProblem(this.#object, this.#range);
     if (this.#object.debugOnly) {
       return 'debug info alone does not tell which part of the file this mapping is; add the program or library itself';
     }
@@ -205,6 +206,7 @@ export class Rebase {
     }
     if (object.format === 'pe') return peBase(object.bias + BigInt(object.segments[0]?.address ?? 0), start);
     if (object.debugOnly && this.#stext === null) return this.#debugOnlyBase();
+    if (object.type === 'rel' && moduleProblem(object, this.#range) !== '') return null;
     if (object.segments.length === 0 || isPlaceholder(this.#range)) {
       return elfBase(object.type, null, this.#stext, this.#range);
     }
@@ -250,6 +252,22 @@ export class Rebase {
     });
     return holding.length === 1 ? this.#baseOf(holding[0]) : null;
   }
+}
+
+/**
+ * Why a relocatable file is not what was mapped; "" for a kernel module whose .text is loaded where the module begins: its
+ * executable sections are laid out in the file's order, but for those of starting up, which go elsewhere. arm64 puts a .plt
+ * first, whose size is known only in memory.
+ */
+function moduleProblem({ sections, pointerSize }: ObjectFile, { start, offset }: MappedRange): string {
+  if (offset !== 0n || (pointerSize === 8 && start < HIGH_HALF)) {
+    return 'it is relocatable, as kernel modules are, and this is no mapping of a kernel module';
+  }
+  const first = sections.find(
+    ({ name, executable, size }) => name === '.plt' || (executable && size > 0 && !name.startsWith('.init')),
+  );
+  if (first?.name === '.text') return '';
+  return `it is relocatable, and begins with ${first?.name ?? 'no code'}, not .text: where its functions went is known only in memory`;
 }
 
 function isKernelLike({ start, limit }: MappedRange, stext: bigint | null): boolean {

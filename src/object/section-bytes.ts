@@ -1,5 +1,5 @@
 /**
- * Compressed ELF sections, two kinds:
+ * What sections hold. Compressed ones come in two kinds:
  *
  *   SHF_COMPRESSED (gABI 4, "Section Compression"): a header in the file's byte order, then the stream
  *       32-bit: u32 ch_type, u32 ch_size, u32 ch_addralign                          12 bytes
@@ -11,12 +11,13 @@
  */
 import { Cursor } from '../bytes/cursor.ts';
 import { inflateZlib, inflateZstd } from '../bytes/inflate.ts';
+import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, LimitError, UnsupportedError } from '../errors.ts';
 import { ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD } from './elf-constants.ts';
 import type { Section } from './object.ts';
 
 /** The .debug_info of a browser, the largest known, is a little below this. */
-export const MAX_SECTION_BYTES = 2 ** 30;
+const MAX_SECTION_BYTES = 2 ** 30;
 
 export function compressionHeaderSize(is64: boolean): 12 | 24 {
   return is64 ? 24 : 12;
@@ -28,8 +29,41 @@ export function compressionKind(header: Uint8Array, littleEndian: boolean, name:
   return type === ELFCOMPRESS_ZLIB ? 'zlib' : type === ELFCOMPRESS_ZSTD ? 'zstd' : 'unknown';
 }
 
-/** A section's contents from its bytes in the file. Throws as `ObjectFile.sectionData` does. */
-export function inflateSection(section: Section, bytes: Uint8Array, is64: boolean, littleEndian: boolean): Uint8Array {
+/** The sections' contents; inflated ones are kept as long as somebody holds them. */
+export class SectionBytes {
+  readonly #source: ByteSource;
+  readonly #is64: boolean;
+  readonly #littleEndian: boolean;
+  readonly #inflated = new Map<number, WeakRef<Uint8Array>>();
+
+  constructor(source: ByteSource, is64: boolean, littleEndian: boolean) {
+    this.#source = source;
+    this.#is64 = is64;
+    this.#littleEndian = littleEndian;
+  }
+
+  /** As `ObjectFile.sectionData`. */
+  of(section: Section): Uint8Array {
+    const { name, size, fileOffset, index } = section;
+    if (section.noBits) throw new FormatError(name, 0, 'the section has no bytes in this file');
+    if (size > MAX_SECTION_BYTES) throw new LimitError(`${name} is ${size} bytes; the limit is ${MAX_SECTION_BYTES}`);
+    if (fileOffset + size > this.#source.size) {
+      throw new FormatError(
+        name,
+        0,
+        `${size} bytes at ${fileOffset} of a file of ${this.#source.size} bytes: truncated or damaged`,
+      );
+    }
+    if (section.compression === 'none') return this.#source.read(fileOffset, size);
+    const held = this.#inflated.get(index)?.deref();
+    if (held !== undefined) return held;
+    const data = inflate(section, this.#source.read(fileOffset, size), this.#is64, this.#littleEndian);
+    this.#inflated.set(index, new WeakRef(data));
+    return data;
+  }
+}
+
+function inflate(section: Section, bytes: Uint8Array, is64: boolean, littleEndian: boolean): Uint8Array {
   const { name, compression } = section;
   switch (compression) {
     case 'none':

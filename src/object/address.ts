@@ -1,37 +1,13 @@
 /**
- * ELF addresses. Three spaces, one direction:
+ * Addresses of a file. Three spaces, one direction:
  *
- *   link-time address (u64, in headers and symbols) --- minus bias --> file address (number) --- PT_LOAD --> file offset
+ *   link-time address (u64, in headers and symbols) --- minus bias --> file address (number) --- segments --> file offset
  *
  * The bias is 0 unless the code is linked at or above 2^53, which only kernels are.
  */
 import { lastAtOrBelow } from '../bytes/search.ts';
-import { PF_X, PT_LOAD, SHF_ALLOC, SHF_EXECINSTR } from './elf-constants.ts';
-import type { ElfHeader } from './elf-header.ts';
-
-const TWO_53 = 1n << 53n;
-
-/**
- * The lowest mapped address of the code's region, rounded down to 4 KiB, when the code is at or above 2^53; else 0.
- * Decided by executable parts: a kernel may also have a segment at address 0 (x86-64 per-CPU data).
- */
-export function addressBias(header: ElfHeader): bigint {
-  const loads = header.programs.filter((p) => p.type === PT_LOAD);
-  const code = loads.filter((p) => (p.flags & PF_X) !== 0);
-  const mapped = header.sections.filter((s) => (s.flags & SHF_ALLOC) !== 0);
-  const mappedCode = mapped.filter((s) => (s.flags & SHF_EXECINSTR) !== 0);
-  const [deciding, all] = loads.length > 0 ? [code, loads] : [mappedCode, mapped];
-  const lowestCode = lowest((deciding.length > 0 ? deciding : all).map((part) => part.address));
-  if (lowestCode === undefined || lowestCode < TWO_53) return 0n;
-  const base = lowest(all.map((part) => part.address).filter((address) => address >= TWO_53));
-  return (base ?? lowestCode) & ~0xfffn;
-}
-
-function lowest(values: readonly bigint[]): bigint | undefined {
-  let least: bigint | undefined;
-  for (const value of values) if (least === undefined || value < least) least = value;
-  return least;
-}
+import type { ByteSource } from '../bytes/source.ts';
+import { FormatError } from '../errors.ts';
 
 /** Turns link-time addresses into file addresses, -1 when one is not within 2^53 of the bias. */
 export class AddressSpace {
@@ -65,19 +41,30 @@ export interface MappedRange {
   readonly fileSize: number;
 }
 
-/** File address to file offset. Where ranges overlap, the one that starts last is asked. */
-export class AddressMap {
-  /** The memory the file describes: `[lowest, highest)`; both 0 without ranges. */
+/** The memory a file describes, and its bytes. Where ranges overlap, the one that starts last is asked. */
+export class MappedMemory {
+  /** `[lowest, highest)`; both 0 without ranges. */
   readonly lowest: number;
   readonly highest: number;
+  readonly #source: ByteSource;
+  readonly #space: AddressSpace;
+  readonly #pointerSize: 4 | 8;
+  readonly #littleEndian: boolean;
   readonly #ranges: readonly MappedRange[];
   readonly #starts: readonly number[];
-  readonly #fileSize: number;
 
-  constructor(ranges: readonly MappedRange[], fileSize: number) {
+  constructor(
+    source: ByteSource,
+    space: AddressSpace,
+    ranges: readonly MappedRange[],
+    words: { readonly pointerSize: 4 | 8; readonly littleEndian: boolean },
+  ) {
+    this.#source = source;
+    this.#space = space;
+    this.#pointerSize = words.pointerSize;
+    this.#littleEndian = words.littleEndian;
     this.#ranges = ranges.filter((range) => range.address >= 0 && range.size > 0).sort((a, b) => a.address - b.address);
     this.#starts = this.#ranges.map((range) => range.address);
-    this.#fileSize = fileSize;
     this.lowest = this.#starts[0] ?? 0;
     this.highest = this.#ranges.reduce((end, range) => Math.max(end, range.address + range.size), 0);
   }
@@ -87,7 +74,31 @@ export class AddressMap {
     const range = this.#ranges[lastAtOrBelow(this.#starts, address)];
     if (range === undefined || !(length >= 0)) return -1;
     const within = address - range.address;
-    const backed = Math.min(range.fileSize, range.size, this.#fileSize - range.fileOffset);
+    const backed = Math.min(range.fileSize, range.size, this.#source.size - range.fileOffset);
     return within + length <= backed && within < backed ? range.fileOffset + within : -1;
+  }
+
+  /** As `ObjectFile.readAddress`. */
+  read(address: number, length: number): Uint8Array {
+    const offset = this.offsetOf(address, length);
+    if (offset < 0) {
+      throw new FormatError('segments', Math.max(0, address), `${length} bytes at this address are not in the file`);
+    }
+    return this.#source.read(offset, length);
+  }
+
+  /** The pointer in a word of the file: a file address, or -1 when it leads out of the file's memory. */
+  pointerIn(word: Uint8Array): number {
+    const view = new DataView(word.buffer, word.byteOffset, word.byteLength);
+    const little = this.#littleEndian;
+    if (this.#pointerSize === 4) return this.inside(this.#space.fromHalves(0, view.getUint32(0, little)));
+    return this.inside(
+      this.#space.fromHalves(view.getUint32(little ? 4 : 0, little), view.getUint32(little ? 0 : 4, little)),
+    );
+  }
+
+  /** The address if it is in the file's memory, else -1. The end is a valid pointer: tables are delimited by it. */
+  inside(address: number): number {
+    return address >= this.lowest && address <= this.highest ? address : -1;
   }
 }

@@ -1,0 +1,259 @@
+/** Universal files and dSYM bundles: every architecture by its own UUID, a program completed by the debug info beside it. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { openObject } from '../../src/object/open.ts';
+import { assemble, type BinaryFiles } from '../../src/store/assembly.ts';
+import { builds, openBuild } from '../../src/store/archived.ts';
+import { Beside, openFile } from '../../src/store/beside.ts';
+import { CandidateFinder } from '../../src/store/candidates.ts';
+import { DirectoryStore } from '../../src/store/directory.ts';
+import { architecturesOf, binaryFile, openLocal, openWithUuid } from '../../src/store/local.ts';
+import { OpenedBinaries } from '../../src/store/opened.ts';
+import { StoreError } from '../../src/store/store.ts';
+import { craftFat } from '../object/craft-macho.ts';
+import { machoAnswers, machoBytes, type MachoFile, machoFile } from '../object/macho-fixtures.ts';
+import { NO_GNU_ID, place } from './samples.ts';
+
+const AMD64 = 0x01000007;
+const ARM64 = 0x0100000c;
+const UUIDS = {
+  amd64: machoFile('program-x86_64').ids.uuid!,
+  arm64: machoFile('program-arm64').ids.uuid!,
+};
+
+function written(bytes: Uint8Array, path = place('app')): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, bytes);
+  return path;
+}
+
+/** X.dSYM with this file in it. */
+function bundle(contents: MachoFile, path = place('app.dSYM'), name = 'app'): string {
+  written(machoBytes(contents), join(path, 'Contents/Resources/DWARF', name));
+  writeFileSync(join(path, 'Contents/Info.plist'), '<?xml version="1.0" encoding="UTF-8"?>');
+  return path;
+}
+
+const newStore = (): Promise<DirectoryStore> => DirectoryStore.open(place(), { create: true });
+
+async function contentOf(store: DirectoryStore, uuid: string): Promise<Uint8Array[]> {
+  const found = await store.find({ uuid });
+  return Promise.all(
+    found.map(async (binary) => {
+      const { source, release } = await store.open(binary);
+      const bytes = new Uint8Array(source.read(0, source.size));
+      release();
+      return bytes;
+    }),
+  );
+}
+
+for (const [name, of] of [
+  ['universal', 'program'],
+  ['universal64', 'program'],
+  ['dsym-universal', 'dsym'],
+] as const) {
+  it(`adds every architecture of ${name} as a file of its own`, async () => {
+    const store = await newStore();
+    const file = written(machoBytes(name));
+    const { binary, outcome, note, others = [] } = await store.add(file, { name: 'app' });
+    assert.deepEqual([binary.identity.ids.uuid, outcome], [UUIDS.amd64, 'added']);
+    assert.equal(note, `x86_64 added as ${UUIDS.amd64}`);
+    assert.deepEqual(
+      others.map((other) => [other.binary.identity.ids.uuid, other.outcome, other.note]),
+      [[UUIDS.arm64, 'added', `arm64 added as ${UUIDS.arm64}`]],
+    );
+    assert.deepEqual(await contentOf(store, UUIDS.amd64), [machoBytes(`${of}-x86_64`)]);
+    assert.deepEqual(await contentOf(store, UUIDS.arm64), [machoBytes(`${of}-arm64`)]);
+    const listed = await store.list();
+    assert.deepEqual(listed.map((one) => [one.name, one.identity.arch]).sort(), [
+      ['app', 'amd64'],
+      ['app', 'arm64'],
+    ]);
+    assert.ok((await store.verify()).every(({ ok }) => ok));
+
+    const again = await store.add(file, { name: 'app' });
+    assert.deepEqual([again.outcome, again.others?.[0].outcome], ['already-there', 'already-there']);
+    assert.equal((await store.list()).length, 2);
+    // Another process finds them by what lies on the disk.
+    const other = await DirectoryStore.open(store.root);
+    assert.equal((await other.find({ uuid: UUIDS.arm64 })).length, 1);
+    await store.remove(UUIDS.arm64);
+    assert.equal((await store.list()).length, 1);
+  });
+}
+
+it('adds what a universal file has of use and says what it has not', async () => {
+  const store = await newStore();
+  const useless = craftFat([
+    { cpuType: ARM64, bytes: machoBytes('program-arm64') },
+    { cpuType: 7, bytes: machoBytes('i386.o') },
+  ]);
+  const { note, others } = await store.add(written(useless));
+  assert.match(note, /^arm64 added as [0-9a-f]{32}; i386: not added: it is not linked yet/);
+  assert.deepEqual(others, []);
+  const onlyUseless = written(craftFat([{ cpuType: 7, bytes: machoBytes('i386.o') }]));
+  await assert.rejects(store.add(onlyUseless, { name: 'x' }), {
+    code: 'no-symbols',
+    message: /^x is not added: it is not linked/,
+  });
+});
+
+it('refuses a universal file whose table lies', async () => {
+  const store = await newStore();
+  for (const [bytes, problem] of [
+    [machoBytes('universal').subarray(0, 9000), /bytes at/],
+    [craftFat([{ cpuType: ARM64, bytes: machoBytes('program-x86_64') }]), /not added/],
+    [craftFat([{ cpuType: AMD64, bytes: readFileSync(NO_GNU_ID) }]), /not an object file/],
+  ] as const) {
+    await assert.rejects(store.add(written(bytes)), (error: unknown) => {
+      assert.ok(error instanceof StoreError && error.code === 'not-an-object', String(error));
+      assert.match(error.message, problem);
+      return true;
+    });
+  }
+  assert.deepEqual(await store.list(), []);
+});
+
+it('takes a universal file that lies in the directory for its default architecture', async () => {
+  const store = await DirectoryStore.open(place(), { create: true, lookAgainMs: 0 });
+  written(machoBytes('universal'), join(store.root, 'put/here/app'));
+  const [found] = await store.find({ uuid: UUIDS.amd64 });
+  assert.equal(found.path, 'put/here/app');
+  const { source, release } = await store.open(found);
+  assert.equal(openObject(source).ids.uuid, UUIDS.amd64);
+  release();
+});
+
+/** What a SymbolMap says of every address of the code, compared with llvm-symbolizer's answers. */
+async function assertComplete(files: BinaryFiles, arch: 'x86_64' | 'arm64'): Promise<void> {
+  const { symbols, close } = await assemble(files);
+  try {
+    assert.equal(symbols.object.debugOnly, false, 'the code lies in the program');
+    let [named, inlined] = [0, 0];
+    for (const { address, frames } of machoAnswers(`dsym-${arch}`)) {
+      if (frames.length === 0 || frames[0].FileName === '') continue;
+      const found = symbols.lookup(address - Number(symbols.object.bias));
+      const said = found?.frames.map((f) => `${f.systemName} ${f.file}:${f.line}:${f.column} from ${f.startLine}`);
+      const expected = frames.map((f) => `${f.FunctionName} ${f.FileName}:${f.Line}:${f.Column} from ${f.StartLine}`);
+      assert.deepEqual(said, expected, `at 0x${address.toString(16)}`);
+      named++;
+      if (frames.length > 1) inlined++;
+    }
+    assert.ok(named > 150 && inlined > 30, `${named} named, ${inlined} inlined`);
+    assert.deepEqual(symbols.problems, []);
+  } finally {
+    close();
+  }
+}
+
+describe('a program and its dSYM', () => {
+  for (const arch of ['x86_64', 'arm64'] as const) {
+    const uuid = machoFile(`program-${arch}`).ids.uuid!;
+    it(`side by side: ${arch}`, async () => {
+      for (const debug of [`dsym-${arch}`, 'dsym-universal'] as const) {
+        const app = written(machoBytes(`stripped-${arch}`));
+        assert.equal((await assembled(app)).hasDwarf, false);
+        bundle(debug, `${app}.dSYM`, app.split('/').at(-1));
+        await assertComplete({ files: [openFile(app)], elsewhere: new Beside(app, '/nowhere') }, arch);
+        // Under another name, as in a bundle for an application.
+        const other = written(machoBytes(`stripped-${arch}`), place('renamed'));
+        bundle(debug, `${other}.dSYM`, 'AsItWasBuilt');
+        await assertComplete({ files: [openFile(other)], elsewhere: new Beside(other, '/nowhere') }, arch);
+      }
+    });
+
+    it(`in the archive, in either order: ${arch}`, async () => {
+      const app = written(machoBytes(`stripped-${arch}`));
+      const inside = binaryFile(bundle(`dsym-${arch}`));
+      const fat = written(machoBytes('dsym-universal'));
+      for (const order of [
+        [app, inside],
+        [inside, app],
+        [app, fat],
+      ]) {
+        const store = await newStore();
+        for (const file of order) await store.add(file, { name: 'app' });
+        const [build, ...others] = builds(await store.find({ uuid }));
+        assert.deepEqual([build.length, others], [2, []]);
+        await assertComplete(await openBuild(store, build), arch);
+      }
+    });
+  }
+
+  it('of another build is left alone', async () => {
+    const app = written(machoBytes('stripped-x86_64'));
+    bundle('dsym-arm64', `${app}.dSYM`, app.split('/').at(-1));
+    assert.equal((await assembled(app)).hasDwarf, false);
+  });
+
+  async function assembled(app: string): Promise<{ hasDwarf: boolean }> {
+    const { symbols, close } = await assemble({ files: [openFile(app)], elsewhere: new Beside(app, '/nowhere') });
+    const { hasDwarf } = symbols;
+    close();
+    return { hasDwarf };
+  }
+});
+
+describe('a path on this machine', () => {
+  it('of a bundle is that of the file in it', () => {
+    const own = bundle('dsym-arm64', place('app.dSYM'), 'other');
+    assert.equal(binaryFile(own), join(own, 'Contents/Resources/DWARF/other'));
+    assert.equal(binaryFile(`${own}/`), join(own, 'Contents/Resources/DWARF/other'));
+    bundle('dsym-x86_64', own, 'second');
+    assert.throws(() => binaryFile(own), /several files, name one: other, second/);
+    const named = place('x.dSYM');
+    bundle('dsym-x86_64', named, 'aaa');
+    bundle('dsym-arm64', named, named.split('/').at(-1)!.replace('.dSYM', ''));
+    assert.equal(openObject(openLocal(named).source).arch, 'arm64');
+    const nothing = place('empty.dSYM');
+    mkdirSync(join(nothing, 'Contents/Resources/DWARF'), { recursive: true });
+    assert.throws(() => binaryFile(nothing), /holds no debug info/);
+    mkdirSync(join(nothing, 'plain'));
+    assert.throws(() => openLocal(join(nothing, 'plain')), /not a regular file/);
+    assert.throws(() => openLocal(join(nothing, 'absent')), { code: 'ENOENT' });
+  });
+
+  it('of a universal file stands for one part of it', () => {
+    const file = written(machoBytes('universal64'));
+    assert.deepEqual(architecturesOf(file), ['x86_64', 'arm64']);
+    assert.deepEqual(architecturesOf(NO_GNU_ID), [undefined]);
+    assert.deepEqual(architecturesOf('/does/not/exist'), [undefined]);
+    const part = openLocal(file);
+    assert.deepEqual([part.slice?.appleArch, part.slices.length], ['x86_64', 2]);
+    part.release();
+    const arm = openWithUuid(file, UUIDS.arm64)!;
+    assert.equal(openObject(arm.source).ids.uuid, UUIDS.arm64);
+    arm.release();
+    assert.equal(openWithUuid(file, '0'.repeat(32)), null);
+  });
+
+  it('pinned, is tried with each of its parts, the one of that UUID first', async () => {
+    const file = written(machoBytes('universal'));
+    const finder = new CandidateFinder(null, new OpenedBinaries());
+    const mapping = { index: 0, filename: '/x/app', buildId: '' } as Parameters<CandidateFinder['find']>[0];
+    const { found } = await finder.find(mapping, [file]);
+    assert.deepEqual(
+      found.map(({ name, foundBy }) => [name, foundBy]),
+      [
+        [`${file} (x86_64)`, 'name'],
+        [`${file} (arm64)`, 'name'],
+      ],
+    );
+    const known = await finder.find({ ...mapping, buildId: UUIDS.arm64.toUpperCase() }, [file]);
+    assert.deepEqual(
+      known.found.map(({ name, foundBy }) => [name, foundBy]),
+      [
+        [`${file} (arm64)`, 'pinned'],
+        [`${file} (x86_64)`, 'pinned-other-id'],
+      ],
+    );
+    const lease = await known.found[0].lease();
+    assert.equal(lease.binary.symbols.object.arch, 'arm64');
+    lease.release();
+    const bundled = await finder.find({ ...mapping, buildId: UUIDS.arm64 }, [bundle('dsym-universal')]);
+    assert.equal(bundled.found[0].foundBy, 'pinned');
+  });
+});
