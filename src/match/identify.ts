@@ -20,6 +20,7 @@ export function identify(object: ObjectFile): Identity {
       return null;
     }
   };
+  const ids = attempt('build ID', () => object.ids);
   const go = attempt('Go build ID', () => readGoBuildId(object));
   const symbols = attempt('.gopclntab', () => GoSymbols.open(object));
   return {
@@ -27,11 +28,11 @@ export function identify(object: ObjectFile): Identity {
     arch: object.arch,
     type: object.type,
     ids: {
-      gnu: object.ids.gnu,
+      gnu: ids?.gnu ?? null,
       go,
       goDerivedGnu: go === null ? null : derivedGnuBuildId(go),
-      uuid: object.ids.uuid,
-      pe: object.ids.pe,
+      uuid: ids?.uuid ?? null,
+      pe: ids?.pe ?? null,
       pclntabSha256: symbols && attempt('.gopclntab', () => pclntabSha256(symbols)),
     },
     splitUnits: attempt('split DWARF', () => splitUnitsSha256(object)),

@@ -7,7 +7,7 @@ import { fileCrc, readDebugLink } from '../../src/object/debug-link.ts';
 import { undecorated } from '../../src/object/pe-symbols.ts';
 import type { ObjectFile } from '../../src/object/object.ts';
 import { FunctionTable } from '../../src/symbolize/function-table.ts';
-import { needsTools } from '../support/toolchains.ts';
+import { needsTools, tool } from '../support/toolchains.ts';
 import { COFF_HEADER, CODE, craftPe, DATA, OPTIONAL_HEADER, type CraftedPe } from './craft-pe.ts';
 import { answersOf, openBytes, openPeFile, PE_FILES, peBytes, pePath, WITH_DWARF } from './pe-fixtures.ts';
 
@@ -118,12 +118,18 @@ describe('what linkers make', () => {
   });
 });
 
-describe('as llvm-readobj and llvm-nm say', { skip: needsTools('llvm-readobj-19', 'llvm-nm-19') }, () => {
-  const run = (tool: string, ...args: string[]) => execFileSync(tool, args, { encoding: 'utf8' });
+/** The newest of an LLVM tool at hand. */
+function llvm(name: string): string {
+  return ['-19', '-18', '-17', '-16', ''].map((version) => name + version).find(tool) ?? name;
+}
+const [readobj, nm] = [llvm('llvm-readobj'), llvm('llvm-nm')];
+
+describe('as llvm-readobj and llvm-nm say', { skip: needsTools(readobj, nm) }, () => {
+  const run = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8' });
   for (const name of PE_FILES) {
     test(`sections and IDs of ${name}`, () => {
       const object = openPeFile(name);
-      const said = run('llvm-readobj-19', '--sections', '--coff-debug-directory', pePath(name));
+      const said = run(readobj, '--sections', '--coff-debug-directory', pePath(name));
       const all = (pattern: RegExp) => [...said.matchAll(pattern)].map((match) => match[1]);
       const base = object.segments[0].address;
       assert.deepEqual(
@@ -146,7 +152,7 @@ describe('as llvm-readobj and llvm-nm say', { skip: needsTools('llvm-readobj-19'
 
     if (/stripped|msvc/.test(name)) continue; // they have no symbols
     test(`symbols of ${name}`, () => {
-      const said = run('llvm-nm-19', '--defined-only', '--format=posix', pePath(name)).trimEnd().split('\n');
+      const said = run(nm, '--defined-only', '--format=posix', pePath(name)).trimEnd().split('\n');
       const expected = said
         .map((line) => line.split(' '))
         .filter(([symbol, kind]) => !/^[Aan]$/.test(kind) && !symbol.startsWith('.'))
