@@ -3,16 +3,16 @@
  * (runtime/pprof's proto_windows.go, vminfo_darwin.go, proto_other.go):
  *
  *   windows, Go 1.21 on    every module: base, base + image size, offset 0; for a build ID the path and the file's time
- *   darwin, Go 1.22 on     every executable region: what dyld slid, the region's offset, its file's path, no build ID
- *   both, before           one mapping without a file from 0 to 0
+ *   darwin, Go 1.23        every executable region: what dyld slid, the region's offset, its file's path, no build ID
+ *   both, up to 1.20, 1.21 one mapping without a file from 0 to 0
  *   linux/arm64            /proc/self/maps
  *
  * The frames expected are those of the answers beside the binaries.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { GoSymbols } from '../src/gosym/pclntab.ts';
@@ -21,6 +21,8 @@ import { openEngine } from '../src/open-engine.ts';
 import type { ResymResult } from '../src/pipeline.ts';
 import { DirectoryStore } from '../src/store/directory.ts';
 import { type Answer, fixture, fixtureAnswers, fixtureBytes } from './gosym/fixtures.ts';
+import { machoAnswers, machoBytes, machoFile, type MachoFile } from './object/macho-fixtures.ts';
+import { resym } from './support/cli.ts';
 import { type DecodedFrame, decodeProfile, framesOf } from './support/decode.ts';
 import { encodeModel, type FunctionModel, type LocationModel } from './support/profile-model.ts';
 import { assertUntouched } from './support/untouched.ts';
@@ -316,7 +318,7 @@ describe('darwin', () => {
     assertRestored(await resymbolize(await archiveOf({ path, name: 'tiny' }), written(within, all, none)), all);
   });
 
-  it('runs before Go 1.22: without a mapping, right only where nothing was slid', async () => {
+  it('of Go 1.21 and older says nothing of its mapping: right only where nothing was slid', async () => {
     const unknown = [{ start: 0n, limit: 0n, file: '' }];
     for (const isNamed of [half, none]) {
       const still = written({ slide: 0n, mappings: unknown }, all, isNamed);
@@ -345,6 +347,74 @@ describe('darwin', () => {
       assert.equal(result.report.mappings[0].match, 'build-id');
     });
   }
+});
+
+describe('C++ on darwin', () => {
+  const object = machoFile('program-arm64');
+  const text = object.segments.find((segment) => segment.name === '__TEXT')!;
+  const linked = BigInt(text.address) + object.bias;
+  const answers = machoAnswers('dsym-arm64').filter(({ frames }) => frames[0]?.FileName);
+  const all = answers.map(({ address }) => ({ address, frames: [], isCaller: false }));
+  /** As profilers of macOS write it: addresses, and the UUID of what is mapped. */
+  const addressesOnly = (buildId: string): Uint8Array => {
+    const mapping = { start: DARWIN_TEXT, limit: DARWIN_TEXT + BigInt(text.size), file: '/opt/app', buildId };
+    return written({ slide: DARWIN_TEXT - linked, mappings: [mapping] }, all, none);
+  };
+  const place = (file: MachoFile, path: string): string => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, machoBytes(file));
+    return path;
+  };
+
+  function assertNamed(body: Uint8Array): void {
+    const { locations, functions } = decodeProfile(body);
+    locations.forEach(({ address, lines }, i) => {
+      const ours = lines.map(({ functionId, line }) => `${functions.get(functionId)!.systemName}:${line}`);
+      assert.deepEqual(
+        ours,
+        answers[i].frames.map((frame) => `${frame.FunctionName}:${frame.Line}`),
+        `at 0x${address.toString(16)}`,
+      );
+    });
+    assert.ok(locations.length > 150);
+  }
+
+  it('is named from the stripped program and the debug info of its UUID, all of them universal', async () => {
+    const uuid = toDashed(object.ids.uuid!);
+    const files = ['universal', 'dsym-universal'] as const;
+    const paths = files.map((file) => place(file, join(dir, `archived-${file}`)));
+    const archive = await archiveOf(...paths.map((path) => ({ path, name: 'app' })));
+    const result = await resymbolize(archive, addressesOnly(uuid));
+    assertNamed(result.body);
+    assert.equal(result.report.mappings[0].match, 'build-id');
+    // The other architecture alone is not in the way.
+    const other = await archiveOf({ path: place('dsym-x86_64', join(dir, 'x86_64')), name: 'app' });
+    const profile = addressesOnly(uuid);
+    assert.equal((await resymbolize(other, profile)).body, profile);
+  });
+
+  it('is named from a bundle given with --binary, alone or beside the program', async () => {
+    const input = join(dir, 'input.pb');
+    writeFileSync(input, addressesOnly(object.ids.uuid!));
+    const bundle = join(dir, 'given/app.dSYM');
+    place('dsym-universal', join(bundle, 'Contents/Resources/DWARF/app'));
+    const program = place('universal', join(dir, 'given/app'));
+    for (const given of [bundle, program]) {
+      const { code, stdout, stderr } = await resym(['symbolize', input, '--binary', given, '-o', '-']);
+      assert.equal(code, 0, stderr);
+      assertNamed(stdout);
+    }
+    const { code, stderr } = await resym(['symbolize', input, '--binary', join(dir, 'given'), '-o', '-']);
+    assert.equal(code, 2);
+    assert.match(stderr, /no such file/);
+  });
+
+  it('is not named from what only has its name', async () => {
+    const path = place('dsym-arm64', join(dir, 'named/app'));
+    const archive = await archiveOf({ path, name: 'app' });
+    const profile = addressesOnly('');
+    assert.equal((await resymbolize(archive, profile)).body, profile);
+  });
 });
 
 function toDashed(uuid: string): string {

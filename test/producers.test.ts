@@ -137,17 +137,22 @@ async function symbolized(profile: Uint8Array, args: readonly string[]): Promise
   return decodeProfile(stdout);
 }
 
-/** All frames of the program's own files are named, and the names are paths of the program. Gives what was seen. */
-function check(profile: DecodedProfile, program: Program): Set<string> {
+/**
+ * All frames of the program's own files are named, but for those of its library that may lack them, and the names are paths of the
+ * program. Gives what was seen.
+ */
+function check(profile: DecodedProfile, program: Program, mayLackLibrary = false): Set<string> {
   const own = new Set(
     profile.mappings.filter(({ file }) => file.startsWith(join(dir, `${program.name}-run`))).map(({ id }) => id),
   );
   assert.equal(own.size, 2, profile.mappings.map(({ file }) => file).join('\n'));
+  const libraries = new Set(profile.mappings.filter(({ file }) => file.includes('/libshop-')).map(({ id }) => id));
   const seen = new Set<string>();
   const names = new Map<bigint, string | null>();
   for (const { id, mappingId, address, lines } of profile.locations) {
     if (!own.has(mappingId)) continue;
     const name = profile.functions.get(lines.at(-1)?.functionId ?? 0n)?.name ?? '';
+    if (name === '' && mayLackLibrary && libraries.has(mappingId)) continue;
     assert.notEqual(name, '', `0x${address.toString(16)} of mapping ${mappingId} has no name`);
     const known = Object.entries(NAMES).find(([, pattern]) => pattern.test(name))?.[0] ?? null;
     assert.ok(known !== null || OTHERS.test(name), `0x${address.toString(16)} is said to be ${name}`);
@@ -296,8 +301,10 @@ describe('profiles of addresses only', { skip: needsGcc }, () => {
       });
     }
     // Lists of mappings carry no build IDs: the archive is asked by name, and the code must prove to be the right one.
+    // Of the library a profile may have too few callers to prove it by.
     test(`${name}, out of the archive`, { skip }, async () => {
-      check(await symbolized(run(programs[0]), ['--store', archive]), programs[0]);
+      const seen = check(await symbolized(run(programs[0]), ['--store', archive]), programs[0], true);
+      assert.ok(seen.has('main') && seen.has('run'));
     });
   }
 

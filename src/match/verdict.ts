@@ -37,13 +37,18 @@ const AGREEMENT = 0.95;
 /** Nothing but the mapping's addresses to go by: nearly all of them must be code. */
 const IN_TEXT = 0.95;
 
-/** Of a neighbouring build one caller's address in ten follows a call by chance. Signal handlers' frames follow none in the right one. */
+/**
+ * All but a signal handler's own callers follow a call in the right build. In a neighbouring one those before the change do as well, and
+ * after it one in ten by chance: a few that do not are the only sign of it.
+ */
 const AFTER_CALL = 0.98;
 /** Below this share a binary is not the one, whoever named it. */
 const AFTER_CALL_AT_LEAST = 0.5;
-/** Fewer callers prove nothing; but for the segment's own extent one will do, of a small library there may be no more. */
-const MIN_CALLERS = 3;
-const MIN_CALLERS_BY_NAME = 5;
+/**
+ * Fewer callers prove nothing: a small program's builds share most of their calls, and all pages. What no code can tell apart is the
+ * same code on other lines.
+ */
+const MIN_CALLERS = 4;
 
 /** Neighbouring builds of a Go program share the runtime's first functions, addresses and all. */
 const MIN_NAMED = 10;
@@ -54,10 +59,8 @@ const ACCEPTED: Verdict = { accepted: true, reason: '' };
 export function judge(binary: string, foundBy: FoundBy, evidence: Evidence, bounds: Bounds): Verdict {
   if (evidence.checked > 0) {
     if (evidence.agreed >= evidence.checked * AGREEMENT) {
-      if (foundBy !== 'name' || bounds.sameExtent || evidence.checked >= MIN_NAMED) return ACCEPTED;
-      return refused(
-        `${binary} has the right name, but the profile names too few frames to prove it by; name it with --binary`,
-      );
+      if (foundBy !== 'name') return ACCEPTED;
+      return judgeByName(binary, evidence, bounds);
     }
     return refused(`${binary} ${disagreement(evidence)}; ${advice(foundBy)}`);
   }
@@ -74,23 +77,30 @@ export function judge(binary: string, foundBy: FoundBy, evidence: Evidence, boun
       `${off} of ${bounds.inGoText} addresses fall between the functions of ${binary}; ${advice(foundBy)}`,
     );
   }
-  return foundBy === 'build-id' ? ACCEPTED : judgeCalls(binary, foundBy, bounds);
+  if (foundBy === 'name') return judgeByName(binary, evidence, bounds);
+  return foundBy === 'build-id' ? ACCEPTED : judgeCalls(binary, bounds);
 }
 
-/** No ID and no name speaks for the binary: its code must, as far as it can. */
-function judgeCalls(binary: string, foundBy: FoundBy, { callers, afterCall }: Bounds): Verdict {
-  const isTold = callers >= (foundBy === 'name' ? MIN_CALLERS_BY_NAME : MIN_CALLERS);
-  if (isTold && afterCall < callers * (foundBy === 'name' ? AFTER_CALL : AFTER_CALL_AT_LEAST)) {
-    return refused(
-      `${callers - afterCall} of ${callers} callers' addresses follow no call in the code of ${binary}; ${advice(foundBy)}`,
-    );
-  }
-  if (foundBy === 'name' && !isTold) {
-    return refused(
-      `${binary} has the right name, but the profile has neither a build ID nor enough addresses to prove it by; name it with --binary`,
-    );
-  }
-  return ACCEPTED;
+/** The user speaks for the binary: its code must only not speak against it. */
+function judgeCalls(binary: string, { callers, afterCall }: Bounds): Verdict {
+  if (callers < MIN_CALLERS || afterCall >= callers * AFTER_CALL_AT_LEAST) return ACCEPTED;
+  return noCalls(binary, callers, afterCall, 'pinned');
+}
+
+/** No ID and no user speaks for the binary: its names and its code must. */
+function judgeByName(binary: string, { checked }: Evidence, { callers, afterCall }: Bounds): Verdict {
+  if (afterCall < callers * AFTER_CALL) return noCalls(binary, callers, afterCall, 'name');
+  if (checked >= MIN_NAMED || callers >= MIN_CALLERS) return ACCEPTED;
+  const lacks =
+    checked > 0 ? 'names too few frames to prove it by' : 'has neither a build ID nor enough addresses to prove it by';
+  return refused(`${binary} has the right name, but the profile ${lacks}; name it with --binary`);
+}
+
+function noCalls(binary: string, callers: number, afterCall: number, foundBy: FoundBy): Verdict {
+  const astray = callers - afterCall;
+  return refused(
+    `${astray} of ${callers} callers' addresses follow no call in the code of ${binary}; ${advice(foundBy)}`,
+  );
 }
 
 function refused(reason: string): Verdict {

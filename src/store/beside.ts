@@ -3,7 +3,7 @@
  *
  *   <root>/.build-id/ab/cdef.debug                            by build ID; root is /usr/lib/debug
  *   <dir>/<link>, <dir>/.debug/<link>, <root>/<dir>/<link>    .gnu_debuglink, if the CRC is right
- *   <file>.dSYM/Contents/Resources/DWARF/<name>               if the UUID is right
+ *   <file>.dSYM/Contents/Resources/DWARF/<name>               if the UUID is right; also <bundle>.app.dSYM around an application
  *   <file>.dwp                                                split units packed
  *   <compilation directory>/<name>.dwo, <dir>/<name>.dwo      split units, where the compiler left them or beside the program
  */
@@ -75,18 +75,27 @@ export class Beside implements Elsewhere {
   }
 
   #bundled(uuid: string): OpenBinary | null {
-    const bundle = `${this.#path}.dSYM`;
-    try {
-      return existsSync(bundle) ? openWithUuid(bundle, uuid) : null;
-    } catch (error) {
-      if (!isParseError(error) && !isSystemError(error)) throw error;
-      return null;
+    for (const path of [this.#path, ...bundlesAround(this.#path)]) {
+      try {
+        const found = existsSync(`${path}.dSYM`) ? openWithUuid(`${path}.dSYM`, uuid) : null;
+        if (found !== null) return found;
+      } catch (error) {
+        if (!isParseError(error) && !isSystemError(error)) throw error;
+      }
     }
+    return null;
   }
 
   #byBuildId(id: string): string {
     return isHexId(id) ? join(this.#root, '.build-id', id.slice(0, 2), `${id.slice(2)}.debug`) : '';
   }
+}
+
+/** The directories a file lies in that macOS shows as one thing, inside out: Foo.app for Foo.app/Contents/MacOS/Foo. */
+function bundlesAround(path: string): string[] {
+  const parents: string[] = [];
+  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) parents.push(at);
+  return parents.filter((parent) => /\.(?:app|framework|xpc|appex|bundle|kext)$/.test(parent));
 }
 
 /** The first file that is there, can be read and passes the test. */

@@ -16,7 +16,7 @@
  *   .build-id/ab/cdef01.debug, .build-id/ab/cdef01  as Linux distributions and gdb have it
  *   <hex>/debuginfo, <hex>/executable               a debuginfod client's cache
  *   <hex>/<basename>                                pprof's own ($PPROF_BINARY_PATH)
- *   anything with an object file's magic            wherever it is
+ *   anything with an object file's magic            wherever it is; a universal file counts for its default architecture
  */
 import { posix } from 'node:path';
 import type { ObjectFormat } from '../object/object.ts';

@@ -164,6 +164,7 @@ export class Rebase {
     if (this.#object.debugOnly) {
       return 'debug info alone does not tell which part of the file this mapping is; add the program or library itself';
     }
+    if (this.#object.format === 'macho') return "the mapping begins below the file's __TEXT segment";
     return `no segment of the file covers offset 0x${this.#range.offset.toString(16)}, where the mapping begins`;
   }
 

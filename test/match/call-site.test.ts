@@ -13,7 +13,9 @@ const objdump = ['llvm-objdump-19', 'llvm-objdump'].find(tool) ?? 'llvm-objdump'
 
 /** Ends of call instructions, and of all others, as the disassembler sees them. */
 function instructionEnds(path: string): { calls: number[]; others: number[] } {
-  const text = execFileSync(objdump, ['-d', '--no-show-raw-insn', '--section=.text', path], { maxBuffer: 1 << 28 });
+  const text = execFileSync(objdump, ['-d', '--no-show-raw-insn', '--section=.text', '--section=__text', path], {
+    maxBuffer: 1 << 28,
+  });
   const ends = { calls: [] as number[], others: [] as number[] };
   let wasCall: boolean | null = null;
   for (const line of text.toString('latin1').split('\n')) {
@@ -29,7 +31,12 @@ function instructionEnds(path: string): { calls: number[]; others: number[] } {
 }
 
 describe('a call before an address', { skip: needsTools(objdump) }, () => {
-  for (const name of ['tiny-go1.26-linux-amd64.unstripped', 'tiny-go1.19-linux-arm64']) {
+  for (const name of [
+    'tiny-go1.26-linux-amd64.unstripped',
+    'tiny-go1.19-linux-arm64',
+    'tiny-go1.23-darwin-arm64', // linked above 4 GiB
+    'tiny-go1.21-windows-amd64',
+  ]) {
     it(`is seen where ${objdump} sees one: ${name}`, () => {
       const path = bin + name;
       const object = openObject(new BufferSource(readFileSync(path)));

@@ -183,6 +183,14 @@ describe('a program and its dSYM', () => {
     });
   }
 
+  it('inside an application whose dSYM lies beside it', async () => {
+    const folder = place('Applications');
+    const app = written(machoBytes('stripped-arm64'), join(folder, 'Work.app/Contents/MacOS/Work'));
+    bundle('dsym-x86_64', join(folder, 'Work.app/Contents/MacOS/Work.dSYM'), 'Work');
+    bundle('dsym-universal', join(folder, 'Work.app.dSYM'), 'Work');
+    await assertComplete({ files: [openFile(app)], elsewhere: new Beside(app, '/nowhere') }, 'arm64');
+  });
+
   it('of another build is left alone', async () => {
     const app = written(machoBytes('stripped-x86_64'));
     bundle('dsym-arm64', `${app}.dSYM`, app.split('/').at(-1));
