@@ -18,8 +18,6 @@ export interface Bounds {
   /** Callers' addresses looked at, and those of them that follow a call; 0 where the code is not at hand. */
   readonly callers: number;
   readonly afterCall: number;
-  /** The mapping is as long as a code segment of the file, page for page, and begins where that does. */
-  readonly sameExtent: boolean;
 }
 
 export interface Verdict {

@@ -99,8 +99,7 @@ export class Located {
     }
     // Leaves are callers too where an allocator took the sample: then all of them follow calls.
     const own = leaves.looked === leaves.afterCall ? leaves.looked : 0;
-    const sameExtent = this.rebase.coversSegment;
-    return { ...bounds, callers: callers.looked + own, afterCall: callers.afterCall + own, sameExtent };
+    return { ...bounds, callers: callers.looked + own, afterCall: callers.afterCall + own };
   }
 }
 

@@ -103,16 +103,6 @@ export function peBase(imageBase: bigint, start: bigint): bigint {
   return start === 0n ? 0n : wrap(start - imageBase);
 }
 
-function roundUp(size: number, page: bigint): bigint {
-  return (BigInt(size) + page - 1n) & ~(page - 1n);
-}
-
-/** Bytes of a PE image in memory: its headers come first, its sections in the order of their addresses. */
-function imageSize(segments: readonly Segment[]): number {
-  const first = segments[0]?.address ?? 0;
-  return Math.max(0, ...segments.map((segment) => segment.address + segment.size - first));
-}
-
 /** The segments a mapping can have been made from: those whose pages it covers. */
 function segmentsOf(object: ObjectFile, range: MappedRange, page: bigint): Segment[] {
   const from = range.offset;
@@ -166,20 +156,6 @@ export class Rebase {
     }
     if (this.#object.format === 'macho') return "the mapping begins below the file's __TEXT segment";
     return `no segment of the file covers offset 0x${this.#range.offset.toString(16)}, where the mapping begins`;
-  }
-
-  /** True when the mapping is what the system makes of the file: one code segment of it or, on Windows, the whole image. */
-  get coversSegment(): boolean {
-    const { start, limit, offset } = this.#range;
-    const { format, segments } = this.#object;
-    const size = wrap(limit - start);
-    if (format === 'pe') return offset === 0n && size === roundUp(imageSize(segments), PAGE);
-    return segments.some((segment) => {
-      if (!segment.executable || segment.fileSize === 0) return false;
-      if (format === 'macho') return PAGES.some((page) => size === roundUp(segment.size, page));
-      const from = BigInt(segment.fileOffset) & ~(PAGE - 1n);
-      return offset === from && size === roundUp(segment.fileOffset + segment.fileSize, PAGE) - from;
-    });
   }
 
   #elfCandidates(): readonly Segment[] {

@@ -10,7 +10,6 @@ const NO_BOUNDS: Bounds = {
   onGoCode: 0,
   callers: 0,
   afterCall: 0,
-  sameExtent: false,
 };
 /** What either side says of an address. */
 const frames = (name: string, ...lines: number[]) => ({ function: name, systemName: name, names: [name], lines });
@@ -135,17 +134,12 @@ describe('the verdict', () => {
     assert.equal(judge('api', 'name', none, calls(4, 4)).accepted, true);
     assert.match(judge('api', 'name', none, calls(3, 3)).reason, /neither a build ID nor enough addresses/);
     assert.match(judge('api', 'name', none, calls(2, 1)).reason, /1 of 2 callers/);
-    assert.match(judge('api', 'name', none, { ...calls(3, 3), sameExtent: true }).reason, /nor enough addresses/);
     assert.equal(judge('api', 'pinned', none, calls(20, 16)).accepted, true);
     assert.equal(judge('api', 'pinned', none, calls(2, 0)).accepted, true);
     assert.match(judge('api', 'pinned', none, calls(20, 3)).reason, /give the binary of exactly this build/);
     assert.equal(judge('api', 'build-id', none, calls(20, 3)).accepted, true);
     assert.match(judge('api', 'name', weigh([right]), calls(0, 0)).reason, /names too few frames/);
     assert.equal(judge('api', 'name', weigh(repeat(10, right)), calls(0, 0)).accepted, true);
-    assert.match(
-      judge('api', 'name', weigh([right]), { ...calls(0, 0), sameExtent: true }).reason,
-      /names too few frames/,
-    );
     assert.match(judge('api', 'name', weigh(repeat(10, right)), calls(4, 2)).reason, /2 of 4 callers/);
   });
 });
