@@ -16,7 +16,7 @@
 import { Deadline, LATE } from './deadline.ts';
 import { isParseError, isSystemError, messageOf } from './errors.ts';
 import { convertLegacy, legacyKind } from './legacy/legacy.ts';
-import { type Evidence, weigh } from './match/evidence.ts';
+import { weigh } from './match/evidence.ts';
 import { type FoundBy, judge } from './match/verdict.ts';
 import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './profile/gzip.ts';
 import { Profile } from './profile/profile.ts';
@@ -226,7 +226,6 @@ class Run {
           refusals.push(`${rival} builds of ${candidate.name} fit these addresses; name the right one with --binary`);
           break;
         }
-        outcome.weighed(proven.evidence);
         outcome.accepted(candidate.name, MATCH_KINDS[candidate.foundBy]);
         await this.#lookup(work, proven.located, outcome);
         return () => candidate.lease();
@@ -243,7 +242,7 @@ class Run {
     candidate: Candidate,
     work: MappingWork,
     outcome: MappingOutcome,
-  ): Promise<{ lease: Lease; located: Located; evidence: Evidence } | string | typeof LATE> {
+  ): Promise<{ lease: Lease; located: Located } | string | typeof LATE> {
     const lease = await attempt(this.#deadline.race(candidate.lease(), (late) => late.release()));
     if (lease instanceof Error) return `${candidate.name} cannot be read: ${lease.message}`;
     if (lease === LATE) return LATE;
@@ -258,7 +257,7 @@ class Run {
       outcome.weighed(evidence);
       if (!verdict.accepted) return verdict.reason;
       isKept = true;
-      return { lease, located, evidence };
+      return { lease, located };
     } finally {
       if (!isKept) lease.release();
     }

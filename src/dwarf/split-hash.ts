@@ -21,6 +21,11 @@ export function splitUnitsSha256(object: ObjectFile): string | null {
     .digest('hex');
 }
 
+/** True for a package of split debug info (.dwp). */
+export function isSplitPackage(object: ObjectFile): boolean {
+  return debugSection(object, 'cu_index') !== undefined;
+}
+
 function packageIds(object: ObjectFile): Set<string> | null {
   const index = debugSection(object, 'cu_index');
   return index === undefined ? null : new Set(new PackageIndex(new DebugSection(object, index)).ids());

@@ -3,6 +3,7 @@ import type { CandidateFrames, NamedFrames } from '../match/evidence.ts';
 import type { Bounds } from '../match/verdict.ts';
 import type { ObjectFile } from '../object/object.ts';
 import type { Profile } from '../profile/profile.ts';
+import { IS_CALLER, IS_LEAF } from '../profile/samples.ts';
 import type { Resolution } from '../symbolize/frame.ts';
 import type { Rebase } from '../symbolize/rebase.ts';
 import type { SymbolMap } from '../symbolize/symbol-map.ts';
@@ -10,11 +11,6 @@ import { type MappingWork, outermostName, outermostSystemName } from './survey.t
 
 /** How many locations of a mapping are held against a candidate: enough to tell builds apart, cheap. */
 const EVIDENCE_SAMPLE = 200;
-
-/** Bits of `Profile.positions()`: leaf of some sample, caller in some sample. */
-const POSITION_LEAF = 1;
-const POSITION_CALLER = 2;
-const POSITION_MASK = 3;
 
 /** A binary laid over a mapping. */
 export class Located {
@@ -34,7 +30,7 @@ export class Located {
     const address = this.rebase.toFile(profile.locations.address(location));
     if (address === null) return null;
     const { symbols } = this;
-    const isLeafOnly = (profile.positions()[location] & POSITION_MASK) === POSITION_LEAF;
+    const isLeafOnly = profile.positions()[location] === IS_LEAF;
     if (isLeafOnly && profile.locations.lineCount(location) > 0 && !symbols.isGo(address)) {
       return symbols.lookup(address + 1);
     }
@@ -91,8 +87,8 @@ export class Located {
         if (this.symbols.lookup(address) !== null) bounds.onGoCode++;
       }
       if (!seesCalls) continue;
-      const position = profile.positions()[location] & POSITION_MASK;
-      const seen = position === POSITION_CALLER ? callers : position === POSITION_LEAF ? leaves : null;
+      const position = profile.positions()[location];
+      const seen = position === IS_CALLER ? callers : position === IS_LEAF ? leaves : null;
       if (seen === null) continue;
       seen.looked++;
       if (isAfterCall(object, address)) seen.afterCall++;

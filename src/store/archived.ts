@@ -1,4 +1,4 @@
-import { debugSection } from '../dwarf/unit-headers.ts';
+import { isSplitPackage } from '../dwarf/split-hash.ts';
 import { openObject } from '../object/open.ts';
 import type { BinaryFiles, Elsewhere } from './assembly.ts';
 import type { OpenBinary, StoredBinary, SymbolStore } from './store.ts';
@@ -62,12 +62,15 @@ class Archived implements Elsewhere {
     return found === undefined ? null : this.#store.open(found);
   }
 
-  async splitPackage(splitUnits: string): Promise<OpenBinary | null> {
-    for (const binary of await this.#store.find({ splitUnits })) {
-      if (this.#build.some(({ path }) => path === binary.path)) continue;
-      const file = await this.#store.open(binary);
-      if (debugSection(openObject(file.source), 'cu_index') !== undefined) return file;
-      file.release();
+  async splitPackage(): Promise<OpenBinary | null> {
+    for (const { identity } of this.#build) {
+      if (identity.splitUnits === null) continue;
+      for (const binary of await this.#store.find({ splitUnits: identity.splitUnits })) {
+        if (this.#build.some(({ path }) => path === binary.path)) continue;
+        const file = await this.#store.open(binary);
+        if (isSplitPackage(openObject(file.source))) return file;
+        file.release();
+      }
     }
     return null;
   }

@@ -10,7 +10,6 @@
  * All but .dwo files are opened here, once: a lookup never waits.
  */
 import { prepareZstd } from '../bytes/inflate.ts';
-import { splitUnitsSha256 } from '../dwarf/split-hash.ts';
 import type { SplitFiles } from '../dwarf/split-units.ts';
 import { debugSection } from '../dwarf/unit-headers.ts';
 import { isParseError, isSystemError, messageOf } from '../errors.ts';
@@ -28,8 +27,8 @@ export interface Elsewhere {
   debugFile(object: ObjectFile): Promise<OpenBinary | null>;
   /** The name as recorded, the build ID in lower-case hex. */
   supplementary(name: string, buildId: string): Promise<OpenBinary | null>;
-  /** The package of the split units whose hash that is (Identity.splitUnits). */
-  splitPackage(splitUnits: string): Promise<OpenBinary | null>;
+  /** The package of its split units. */
+  splitPackage(): Promise<OpenBinary | null>;
   /** A .dwo file: its name and its unit's directory as recorded. */
   splitUnit(name: string, compDir: string): OpenBinary | null;
 }
@@ -110,16 +109,18 @@ class Assembly {
   async #split(): Promise<SplitFiles> {
     const supplements = new Map<string, ObjectFile>();
     let dwp: ObjectFile | null = null;
-    for (const object of this.#objects.filter(hasDwarf)) {
+    const withDwarf = this.#objects.filter(hasDwarf);
+    for (const object of withDwarf) {
       await this.#attempt('shared debug info', async () => {
         const link = readDebugAltLink(object);
         const found = link && this.#hold(await this.#elsewhere.supplementary(link.name, link.buildId));
         if (link && found) supplements.set(link.buildId, await opened(found));
       });
+    }
+    if (withDwarf.length > 0) {
       await this.#attempt('split debug info', async () => {
-        const units = splitUnitsSha256(object);
-        const found = units && this.#hold(await this.#elsewhere.splitPackage(units));
-        if (found) dwp ??= await opened(found);
+        const found = this.#hold(await this.#elsewhere.splitPackage());
+        if (found !== null) dwp = await opened(found);
       });
     }
     return {

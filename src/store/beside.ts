@@ -9,7 +9,7 @@
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { debugSection } from '../dwarf/unit-headers.ts';
+import { isSplitPackage } from '../dwarf/split-hash.ts';
 import { isParseError, isSystemError } from '../errors.ts';
 import { fileCrc, readDebugLink } from '../object/debug-link.ts';
 import type { ObjectFile } from '../object/object.ts';
@@ -65,8 +65,7 @@ export class Beside implements Elsewhere {
   }
 
   splitPackage(): Promise<OpenBinary | null> {
-    const isPackage = (file: OpenBinary) => debugSection(openObject(file.source), 'cu_index') !== undefined;
-    return Promise.resolve(firstThat([`${this.#path}.dwp`], isPackage));
+    return Promise.resolve(firstThat([`${this.#path}.dwp`], (file) => isSplitPackage(openObject(file.source))));
   }
 
   /** The reader of the debug info compares the ids. */

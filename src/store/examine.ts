@@ -1,4 +1,5 @@
 /** What a file is worth to the store: its identity, and whether it can name anything. */
+import { FIRST_JAVA_VERSION } from '../object/macho-fat.ts';
 import { openObject } from '../object/open.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { identify } from '../match/identify.ts';
@@ -58,7 +59,7 @@ export function looksLikeObject(start: Uint8Array): boolean {
     case 0xcafebabf: // fat, 64 bit
       return true;
     case 0xcafebabe: // fat: a number of architectures follows; in a Java class, a version from 45 on
-      return view.getUint32(4) < 45;
+      return view.getUint32(4) < FIRST_JAVA_VERSION;
     default:
       return view.getUint16(0) === 0x4d5a; // MZ
   }

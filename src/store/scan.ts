@@ -1,7 +1,7 @@
 /** A directory's files, sorted into those worth adding to a store and the rest, with the reason. */
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { debugSection } from '../dwarf/unit-headers.ts';
+import { isSplitPackage } from '../dwarf/split-hash.ts';
 import { isParseError, isSystemError, messageOf } from '../errors.ts';
 import { openObject } from '../object/open.ts';
 import { unlinkedOrCore } from './examine.ts';
@@ -52,8 +52,7 @@ function reasonToSkip(path: string): string | null {
   try {
     source = FileSource.open(path);
     const object = openObject(source);
-    const isPackage = debugSection(object, 'cu_index') !== undefined;
-    return unlinkedOrCore(object.type, object.ids.gnu, isPackage) || null;
+    return unlinkedOrCore(object.type, object.ids.gnu, isSplitPackage(object)) || null;
   } catch (error) {
     if (!isParseError(error) && !isSystemError(error)) throw error;
     return messageOf(error);
