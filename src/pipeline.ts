@@ -36,6 +36,14 @@ export interface ResymOptions {
   readonly signal?: AbortSignal;
   /** Paths of binaries the user named for this profile; tried before the archive, under the same verdict. */
   readonly pinned?: readonly string[];
+  /** Restores what a client has taken from named frames: inlined calls, start lines. Default false. */
+  readonly repair?: boolean;
+  /** Says in comments what the main binary is: version, revision, coverage. Default true. */
+  readonly identity?: boolean;
+  /** Template of the profile's documentation URL, for profiles that have none; see rewrite/build-comments.ts. */
+  readonly docUrl?: string;
+  /** `FROM=TO`, as given; see rewrite/source-map.ts. */
+  readonly sourceMap?: readonly string[];
 }
 
 export interface ResymResult {
@@ -128,6 +136,7 @@ export class Engine implements Resymbolizer {
           namedBefore: sum(outcomes, (outcome) => outcome.namedBefore),
           namedAfter,
         },
+        weighedBy: null,
         mappings: outcomes.flatMap((outcome) => outcome.report ?? []),
       },
       timings,

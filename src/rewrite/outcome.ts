@@ -113,6 +113,11 @@ export class MappingOutcome {
       namedBefore: this.namedBefore,
       namedAfter: this.namedAfter,
       reason: this.reason,
+      verdict: this.#binary === null ? 'not found' : 'match',
+      weight: { flat: 0, cumulative: 0 },
+      tried: [],
+      unresolved: [],
+      repaired: {},
     };
   }
 }
