@@ -138,7 +138,7 @@ export function result(parts: Partial<ResymResult> & Pick<ResymResult, 'body'>):
   return {
     status: 'unchanged',
     reason: '',
-    report: { locations: { total: 3, namedBefore: 1, namedAfter: 3 }, mappings: [] },
+    report: { weighedBy: null, locations: { total: 3, namedBefore: 1, namedAfter: 3 }, mappings: [] },
     timings: [],
     mappings: [],
     ...parts,
