@@ -14,21 +14,20 @@
  * - Lookups yield to the event loop every few milliseconds: a server goes on serving while a profile is worked on.
  */
 import { Deadline, LATE } from './deadline.ts';
-import { isParseError, isSystemError, messageOf } from './errors.ts';
+import { Ladder, type Proven } from './ladder.ts';
 import { convertLegacy, legacyKind } from './legacy/legacy.ts';
-import { weigh } from './match/evidence.ts';
-import { type FoundBy, judge } from './match/verdict.ts';
 import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './profile/gzip.ts';
 import { Profile } from './profile/profile.ts';
 import { type MappingFlags, type NewLine, splice } from './profile/splice.ts';
-import { Located } from './rewrite/located.ts';
 import { LineMaker, mayReplace } from './rewrite/merge.ts';
 import { MappingOutcome } from './rewrite/outcome.ts';
-import type { MatchKind, ProfileReport } from './rewrite/report.ts';
+import type { ProfileReport } from './rewrite/report.ts';
 import { type MappingWork, outermostName, survey } from './rewrite/survey.ts';
-import type { Candidate, CandidateFinder } from './store/candidates.ts';
+import { Weigher } from './rewrite/weigher.ts';
+import type { CandidateFinder } from './store/candidates.ts';
 import type { Lease } from './store/opened.ts';
 import { type MappedRange, Rebase } from './symbolize/rebase.ts';
+import { withoutLines } from './symbolize/frame.ts';
 
 export interface ResymOptions {
   /** On performance.now()'s clock, ms: after it the best answer so far is given. */
@@ -44,6 +43,8 @@ export interface ResymOptions {
   readonly docUrl?: string;
   /** `FROM=TO`, as given; see rewrite/source-map.ts. */
   readonly sourceMap?: readonly string[];
+  /** Fills in the report's weights, which takes another pass over the samples. Default false. */
+  readonly weigh?: boolean;
 }
 
 export interface ResymResult {
@@ -79,13 +80,6 @@ export interface Resymbolizer {
 
 /** Lookups between two looks at the clock. */
 const LOOKUPS_PER_LOOK = 256;
-
-const MATCH_KINDS: Readonly<Record<FoundBy, MatchKind>> = {
-  'build-id': 'build-id',
-  pinned: 'pinned',
-  'pinned-other-id': 'pinned',
-  name: 'evidence',
-};
 
 const TOO_LATE = 'out of time: symbols are still being read, ask again';
 
@@ -124,6 +118,7 @@ export class Engine implements Resymbolizer {
     const out = !changed && !isLegacy ? body : decoded.wrapping === 'none' && !isLegacy ? raw : encodeBody(raw);
     lap('encode');
 
+    const weigher = options.weigh === true ? new Weigher(profile) : null;
     const namedAfter = sum(outcomes, (outcome) => outcome.namedAfter);
     const left = nameable - namedAfter;
     return {
@@ -136,8 +131,8 @@ export class Engine implements Resymbolizer {
           namedBefore: sum(outcomes, (outcome) => outcome.namedBefore),
           namedAfter,
         },
-        weighedBy: null,
-        mappings: outcomes.flatMap((outcome) => outcome.report ?? []),
+        weighedBy: weigher?.by ?? null,
+        mappings: outcomes.flatMap((outcome) => outcome.report(weigher?.of) ?? []),
       },
       timings,
       mappings: run.resolved,
@@ -178,16 +173,14 @@ class Run {
   readonly outcomes: MappingOutcome[] = [];
   readonly resolved: ResolvedMapping[] = [];
   readonly #profile: Profile;
-  readonly #finder: CandidateFinder;
+  readonly #ladder: Ladder;
   readonly #deadline: Deadline;
-  readonly #pinned: readonly string[];
   readonly #maker = new LineMaker();
 
   constructor(profile: Profile, finder: CandidateFinder, options: ResymOptions) {
     this.#profile = profile;
-    this.#finder = finder;
     this.#deadline = new Deadline(options.deadline, options.signal);
-    this.#pinned = options.pinned ?? [];
+    this.#ladder = new Ladder(profile, finder, this.#deadline, options.pinned ?? []);
   }
 
   async mapping(work: MappingWork): Promise<void> {
@@ -205,112 +198,41 @@ class Run {
   async #match(work: MappingWork, outcome: MappingOutcome): Promise<ResolvedMapping['reopen']> {
     const { record, lacking, locations } = work;
     if (record === null) {
-      if (lacking.length > 0) outcome.reason = 'these addresses belong to no mapping of the profile';
+      if (lacking.length > 0) outcome.refused('not found', 'these addresses belong to no mapping of the profile', '');
       return null;
     }
     if (lacking.length === 0 && (record.hasFunctions || locations.length === 0)) return null;
-    const refusals: string[] = [];
-    const candidates = await attempt(this.#deadline.race(this.#finder.find(record, this.#pinned)));
-    if (candidates instanceof Error) {
-      outcome.reason = `its binary could not be looked for: ${candidates.message}`;
-      return null;
-    }
-    if (candidates === LATE) {
-      outcome.reason = TOO_LATE;
-      return null;
-    }
-    for (const [i, candidate] of candidates.found.entries()) {
-      const proven = await this.#prove(candidate, work, outcome);
-      if (proven === LATE) {
-        outcome.reason = TOO_LATE;
-        return null;
-      }
-      if (typeof proven === 'string') {
-        refusals.push(proven);
-        continue;
-      }
-      try {
-        const rival = candidate.foundBy === 'name' ? await this.#rival(candidates.found.slice(i + 1), work) : null;
-        if (rival !== null) {
-          refusals.push(`${rival} builds of ${candidate.name} fit these addresses; name the right one with --binary`);
-          break;
-        }
-        outcome.accepted(candidate.name, MATCH_KINDS[candidate.foundBy]);
-        await this.#lookup(work, proven.located, outcome);
-        return () => candidate.lease();
-      } finally {
-        proven.lease.release();
-      }
-    }
-    outcome.reason = refusals.length > 0 ? refusals.join('; ') : candidates.reason;
-    return null;
-  }
-
-  /** A candidate laid over the mapping and accepted; else the reason. */
-  async #prove(
-    candidate: Candidate,
-    work: MappingWork,
-    outcome: MappingOutcome,
-  ): Promise<{ lease: Lease; located: Located } | string | typeof LATE> {
-    const lease = await attempt(this.#deadline.race(candidate.lease(), (late) => late.release()));
-    if (lease instanceof Error) return `${candidate.name} cannot be read: ${lease.message}`;
-    if (lease === LATE) return LATE;
-    let isKept = false;
+    const proven = await this.#ladder.climb(record, work, outcome);
+    if (proven === LATE) outcome.late(TOO_LATE);
+    if (proven === LATE || proven === null) return null;
+    const { candidate, lease, verdict, evidence } = proven;
     try {
-      const { symbols } = lease.binary;
-      const rebase = new Rebase(symbols.object, outcome.range);
-      if (rebase.problem !== '') return `${candidate.name} cannot be laid over this mapping: ${rebase.problem}`;
-      const located = new Located(symbols, rebase);
-      const evidence = weigh(located.evidence(this.#profile, work));
-      const verdict = judge(candidate.name, candidate.foundBy, evidence, located.bounds(this.#profile, work));
-      outcome.weighed(evidence);
-      if (!verdict.accepted) return verdict.reason;
-      isKept = true;
-      return { lease, located };
+      outcome.accepted(candidate, verdict, evidence);
+      await this.#lookup(work, proven, outcome);
+      return () => candidate.lease();
     } finally {
-      if (!isKept) lease.release();
+      lease.release();
     }
-  }
-
-  /** How many builds fit when one of these does too; null when none does. */
-  async #rival(others: readonly Candidate[], work: MappingWork): Promise<number | null> {
-    let fitting = 1;
-    for (const other of others) {
-      const proven = await this.#prove(other, work, new MappingOutcome(this.#profile, work));
-      if (typeof proven !== 'object') continue;
-      proven.lease.release();
-      fitting++;
-    }
-    return fitting > 1 ? fitting : null;
   }
 
   /** Looks up what lacks names and keeps what may replace it. */
-  async #lookup(work: MappingWork, located: Located, outcome: MappingOutcome): Promise<void> {
+  async #lookup(work: MappingWork, { located, verdict }: Proven, outcome: MappingOutcome): Promise<void> {
     const profile = this.#profile;
     let looked = 0;
     for (const [location, need] of work.lacking) {
       if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
-        outcome.reason = TOO_LATE;
+        outcome.late(TOO_LATE);
         return;
       }
-      const found = located.lookup(profile, location);
-      if (found === null) continue;
+      const known = located.lookup(profile, location);
+      if (known === null) continue;
+      const found = verdict.lines ? known : withoutLines(known);
       const depth = profile.locations.lineCount(location);
       if (!mayReplace(need, outermostName(profile, location), depth, found)) continue;
       this.lines.set(location, this.#maker.lines(found.frames));
-      outcome.replaced(need, found);
+      outcome.replaced(location, need, found);
     }
-    outcome.explainRest(located);
-  }
-}
-
-/** A file that is damaged or cannot be read is an outcome; anything else is a defect and goes on up. */
-async function attempt<T>(promise: Promise<T>): Promise<T | Error> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (isParseError(error) || isSystemError(error)) return new Error(messageOf(error), { cause: error });
-    throw error;
+    outcome.explainRest(profile, located);
   }
 }
 

@@ -8,7 +8,7 @@ import { FormatError } from '../src/errors.ts';
 import { Engine, type ResymOptions } from '../src/pipeline.ts';
 import { decodeBody } from '../src/profile/gzip.ts';
 import { Profile } from '../src/profile/profile.ts';
-import { type Candidate, CandidateFinder, type Candidates } from '../src/store/candidates.ts';
+import { type Candidate, CandidateFinder } from '../src/store/candidates.ts';
 import { OpenedBinaries } from '../src/store/opened.ts';
 import { erase } from './support/erase.ts';
 import { assertUntouched } from './support/untouched.ts';
@@ -95,8 +95,8 @@ describe('a profile through the pipeline', () => {
   });
 
   it('answers in time with what it has while a binary is still being opened', async () => {
-    const slow: Candidate = { name: 'slow', foundBy: 'build-id', lease: () => new Promise(() => undefined) };
-    const finder = { find: () => Promise.resolve<Candidates>({ found: [slow], reason: '' }) };
+    const slow: Candidate = { name: 'slow', foundBy: 'build-id', build: [], lease: () => new Promise(() => undefined) };
+    const finder = { pinned: () => Promise.resolve([]), byId: () => Promise.resolve([slow]) };
     const late = new Engine(finder as unknown as CandidateFinder);
     const started = performance.now();
     const result = await late.resymbolize(recorded, { deadline: started + 50 });

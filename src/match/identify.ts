@@ -7,9 +7,15 @@ import { GoSymbols } from '../gosym/pclntab.ts';
 import { pclntabSha256 } from '../gosym/table-hash.ts';
 import type { ObjectFile } from '../object/object.ts';
 import type { GoBuild, Identity } from './identity.ts';
+import { makeSketch } from './sketch.ts';
 
 /** Reads a binary's identity. Never throws on damage in one part: the other parts still count, the damage is a problem. */
 export function identify(object: ObjectFile): Identity {
+  return recognise(object).identity;
+}
+
+/** The identity, and the sketch by which the binary is found without an ID. */
+export function recognise(object: ObjectFile): { identity: Identity; sketch: Uint8Array | null } {
   const problems: string[] = [];
   const attempt = <T>(what: string, read: () => T): T | null => {
     try {
@@ -23,7 +29,7 @@ export function identify(object: ObjectFile): Identity {
   const ids = attempt('build ID', () => object.ids);
   const go = attempt('Go build ID', () => readGoBuildId(object));
   const symbols = attempt('.gopclntab', () => GoSymbols.open(object));
-  return {
+  const identity: Identity = {
     format: object.format,
     arch: object.arch,
     type: object.type,
@@ -36,6 +42,8 @@ export function identify(object: ObjectFile): Identity {
       pclntabSha256: symbols && attempt('.gopclntab', () => pclntabSha256(symbols)),
     },
     splitUnits: attempt('split DWARF', () => splitUnitsSha256(object)),
+    goText: symbols && hex(object, symbols.textStart),
+    text: codeSection(object),
     go: attempt('Go build info', () => goBuild(object)),
     symbols: {
       pclntab: symbols && { version: symbols.version, functions: symbols.functionCount },
@@ -44,6 +52,18 @@ export function identify(object: ObjectFile): Identity {
     },
     problems,
   };
+  return { identity, sketch: attempt('functions', () => makeSketch(object, symbols)) };
+}
+
+function hex({ bias }: ObjectFile, address: number): string {
+  return `0x${(bias + BigInt(address)).toString(16)}`;
+}
+
+function codeSection(object: ObjectFile): Identity['text'] {
+  const section = object.section('.text') ?? object.section('__TEXT,__text');
+  return section === undefined || section.size === 0
+    ? null
+    : { address: hex(object, section.address), size: section.size };
 }
 
 function goBuild(object: ObjectFile): GoBuild | null {

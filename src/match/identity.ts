@@ -19,6 +19,10 @@ export interface Identity {
   };
   /** Hash of the ids of its split DWARF units: equal for a program and its .dwp. null without any. */
   readonly splitUnits: string | null;
+  /** Address of runtime.text, hex: equal function tables mean equal functions at equal distances from it. */
+  readonly goText: string | null;
+  /** Place of the main code section, the same in all files of one build, also in debug info alone. */
+  readonly text: { readonly address: string; readonly size: number } | null;
   readonly go: GoBuild | null;
   readonly symbols: {
     readonly pclntab: { readonly version: string; readonly functions: number } | null;

@@ -46,28 +46,48 @@ export function isFileStamp(buildId: string, filename: string): boolean {
   return WINDOWS_PATH.test(filename) && buildId.startsWith(filename);
 }
 
-/** Why a mapping without a build ID cannot be looked for in the archive, and what to do. */
-export function whyNotSearched(filename: string): string {
+/** Why a mapping without a build ID has no binary, and what to do. */
+export function whyNotSearched(filename: string): { reason: string; advice: string } {
   const what = filename === '' ? 'this mapping' : filename;
+  const noId = 'and the profile has no build ID for it';
   switch (regionOf(filename)) {
     case 'vdso':
-      return `${what} is code the kernel lends to every process, and the profile has no build ID for it; give its image with --binary (gdb: dump memory vdso.so START END)`;
+      return {
+        reason: `${what} is code the kernel lends to every process, ${noId}`,
+        advice: 'give its image with --binary (gdb: dump memory vdso.so START END)',
+      };
     case 'vsyscall':
-      return `${what} is code the kernel lends to every process; there is no file of it`;
+      return { reason: `${what} is code the kernel lends to every process; there is no file of it`, advice: '' };
     case 'kernel':
-      return `${what} is the kernel, and the profile has no build ID for it; give the vmlinux with debug info of exactly this kernel with --binary`;
+      return {
+        reason: `${what} is the kernel, ${noId}`,
+        advice: 'give the vmlinux with debug info of exactly this kernel with --binary',
+      };
     case 'module':
-      return `${what} is a kernel module, and the profile has no build ID for it; give its .ko file with --binary`;
+      return { reason: `${what} is a kernel module, ${noId}`, advice: 'give its .ko file with --binary' };
     case 'memfd':
-      return `${what} is a file that lived in memory, and the profile has no build ID for it; give what was written to it with --binary`;
+      return {
+        reason: `${what} is a file that lived in memory, ${noId}`,
+        advice: 'give what was written to it with --binary',
+      };
     case 'anonymous':
-      return `${what} is memory without a file: code a JIT compiler wrote at run time; only that program can name it`;
+      return {
+        reason: `${what} is memory without a file: code a JIT compiler wrote at run time; only that program can name it`,
+        advice: '',
+      };
     case 'device':
-      return `${what} is a device's memory, there is no file of it`;
+      return { reason: `${what} is a device's memory, there is no file of it`, advice: '' };
     case 'file':
-      if (filename === '')
-        return 'this mapping has neither a file name nor a build ID in the profile; name its file with --binary';
-      return `${what} has no build ID in the profile, and no file of that name in the archive; add it, or name it with --binary`;
+      if (filename === '') {
+        return {
+          reason: 'this mapping has neither a file name nor a build ID in the profile',
+          advice: 'name its file with --binary',
+        };
+      }
+      return {
+        reason: `${what} has no build ID in the profile, and no file of that name in the archive`,
+        advice: 'add it, or name it with --binary',
+      };
   }
 }
 

@@ -1,12 +1,22 @@
+/**
+ * The last word on a candidate for a mapping: what says that it is the one, weighed against what says it is not.
+ *
+ * - An ID, or the user, speaks for a binary. Then the profile's named frames and the code at its addresses need only not speak
+ *   against it: IDs are stale after a deploy in place, shared by all of Bazel's binaries, and forged.
+ * - A name, or frames that fit, only propose one. Then every frame must agree and the code must prove the rest. Even so nothing tells
+ *   builds apart whose sources differ in a comment: lines are believed only where the profile's own frames are.
+ */
 import type { Evidence } from './evidence.ts';
 
 /**
- * How the candidate was found. `pinned-other-id`: named by the user, but with another build ID than the mapping's; `name`: the
- * profile has no build ID and the file is called as the mapping's.
+ * How a candidate was found. `pinned-other-id`: named by the user, but with another build ID than the mapping's; `twin`: same Go
+ * function table as the build with that ID; `evidence`: it seems to have the profile's frames; `name`: it is called as the mapping's file.
  */
-export type FoundBy = 'build-id' | 'pinned' | 'pinned-other-id' | 'name';
+export type FoundBy = 'build-id' | 'pinned' | 'pinned-other-id' | 'twin' | 'evidence' | 'name';
 
-/** What is known of an address-only mapping: how its addresses fall into the candidate's text. */
+export type VerdictKind = 'match' | 'twin' | 'mismatch' | 'not enough evidence' | 'not found' | 'not needed';
+
+/** How the addresses without names fall into a candidate's code. */
 export interface Bounds {
   /** Addresses looked at. */
   readonly addresses: number;
@@ -18,104 +28,143 @@ export interface Bounds {
   /** Callers' addresses looked at, and those of them that follow a call; 0 where the code is not at hand. */
   readonly callers: number;
   readonly afterCall: number;
+  /** Leaves' addresses looked at, and those of them where an instruction begins; 0 where that tells nothing. */
+  readonly leaves: number;
+  readonly onStart: number;
 }
 
 export interface Verdict {
-  readonly accepted: boolean;
-  /** "" when accepted. Otherwise what disagrees, and what to do. */
+  readonly kind: VerdictKind;
+  /** What disagrees or is missing; "" for a match. */
   readonly reason: string;
+  /** What a person can do about it. */
+  readonly advice: string;
+  /** Whether lines may be written beside the names. */
+  readonly lines: boolean;
 }
 
 /**
- * Share of checked frames that must agree. The right binary scores 100 %, but for runtimes up to 1.20 that merge
- * same-named functions; a neighbouring build scores far lower because one changed line moves all that follows.
+ * Share of frames outside Go code that must agree: symbolizers differ over lines. In Go code the right binary says what the runtime
+ * said (evidence.ts), and one changed line in a neighbouring build shows in a few frames only.
  */
 const AGREEMENT = 0.95;
+/** Go frames that may disagree where an ID speaks for the binary, for what nobody has seen yet. */
+const GO_DISAGREEMENT = 0.01;
 
-/** Nothing but the mapping's addresses to go by: nearly all of them must be code. */
+/** Nearly all addresses must be code. */
 const IN_TEXT = 0.95;
 
 /**
  * All but a signal handler's own callers follow a call in the right build. In a neighbouring one those before the change do as well, and
- * after it one in ten by chance: a few that do not are the only sign of it.
+ * after it one in ten by chance: a few that do not are the only sign of it. Likewise for leaves and where instructions begin.
  */
-const AFTER_CALL = 0.98;
-/** Below this share a binary is not the one, whoever named it. */
+const IN_PLACE = 0.98;
+/** Below these shares a binary is not the one, whoever speaks for it: a third of all bytes begin an instruction by chance. */
 const AFTER_CALL_AT_LEAST = 0.5;
+const ON_START_AT_LEAST = 0.7;
+/** Fewer addresses say nothing against a binary. */
+const MIN_AGAINST = 4;
+
+/** What an address in its place says for a binary that nobody speaks for: minus log2 of the chance that another build has it too. */
+const CALLER_BITS = 3.3;
+const LEAF_BITS = 1.5;
 /**
- * Fewer callers prove nothing: a small program's builds share most of their calls, and all pages. What no code can tell apart is the
- * same code on other lines.
+ * Needed of that; with named frames that agree, less. A small program's builds share most of their code, and all pages. What no code can
+ * tell apart is the same code on other lines.
  */
-const MIN_CALLERS = 4;
+const ENOUGH_BITS = 13;
+const ENOUGH_BITS_BESIDE_NAMES = 6.5;
 
 /** Neighbouring builds of a Go program share the runtime's first functions, addresses and all. */
 const MIN_NAMED = 10;
 
-const ACCEPTED: Verdict = { accepted: true, reason: '' };
+const MATCH: Verdict = { kind: 'match', reason: '', advice: '', lines: true };
 
-/** The last word on a candidate: evidence where the profile names frames, text bounds where it does not. */
+/** @param binary its name, for the reason */
 export function judge(binary: string, foundBy: FoundBy, evidence: Evidence, bounds: Bounds): Verdict {
-  if (evidence.checked > 0) {
-    if (evidence.agreed >= evidence.checked * AGREEMENT) {
-      if (foundBy !== 'name') return ACCEPTED;
-      return judgeByName(binary, evidence, bounds);
-    }
-    return refused(`${binary} ${disagreement(evidence)}; ${advice(foundBy)}`);
-  }
-  if (foundBy === 'pinned-other-id') {
-    return refused(`${binary} has another build ID than the mapping, and the profile names no frame to prove it by`);
-  }
-  if (bounds.addresses > 0 && bounds.inText < bounds.addresses * IN_TEXT) {
-    const outside = bounds.addresses - bounds.inText;
-    return refused(`${outside} of ${bounds.addresses} addresses lie outside the code of ${binary}; ${advice(foundBy)}`);
-  }
-  if (bounds.inGoText > 0 && bounds.onGoCode < bounds.inGoText * IN_TEXT) {
-    const off = bounds.inGoText - bounds.onGoCode;
-    return refused(
-      `${off} of ${bounds.inGoText} addresses fall between the functions of ${binary}; ${advice(foundBy)}`,
-    );
-  }
-  if (foundBy === 'name') return judgeByName(binary, evidence, bounds);
-  return foundBy === 'build-id' ? ACCEPTED : judgeCalls(binary, bounds);
-}
-
-/** The user speaks for the binary: its code must only not speak against it. */
-function judgeCalls(binary: string, { callers, afterCall }: Bounds): Verdict {
-  if (callers < MIN_CALLERS || afterCall >= callers * AFTER_CALL_AT_LEAST) return ACCEPTED;
-  return noCalls(binary, callers, afterCall, 'pinned');
+  const isClaimed = foundBy === 'build-id' || foundBy === 'pinned' || foundBy === 'twin';
+  const against =
+    namesAgainst(binary, evidence, isClaimed) ??
+    placesAgainst(binary, bounds) ??
+    codeAgainst(binary, bounds, isClaimed ? null : IN_PLACE);
+  if (against !== null) return { kind: 'mismatch', reason: against, advice: advice(foundBy), lines: false };
+  if (isClaimed) return foundBy === 'twin' ? { ...MATCH, kind: 'twin' } : MATCH;
+  return judgeUnclaimed(binary, foundBy, evidence, bounds);
 }
 
 /** No ID and no user speaks for the binary: its names and its code must. */
-function judgeByName(binary: string, { checked }: Evidence, { callers, afterCall }: Bounds): Verdict {
-  if (afterCall < callers * AFTER_CALL) return noCalls(binary, callers, afterCall, 'name');
-  if (checked >= MIN_NAMED || callers >= MIN_CALLERS) return ACCEPTED;
-  const lacks =
-    checked > 0 ? 'names too few frames to prove it by' : 'has neither a build ID nor enough addresses to prove it by';
-  return refused(`${binary} has the right name, but the profile ${lacks}; name it with --binary`);
-}
-
-function noCalls(binary: string, callers: number, afterCall: number, foundBy: FoundBy): Verdict {
-  const astray = callers - afterCall;
-  return refused(
-    `${astray} of ${callers} callers' addresses follow no call in the code of ${binary}; ${advice(foundBy)}`,
+function judgeUnclaimed(binary: string, foundBy: FoundBy, { checked }: Evidence, bounds: Bounds): Verdict {
+  if (foundBy === 'pinned-other-id' && checked === 0) {
+    return lacking(`${binary} has another build ID than the mapping, and the profile names no frame to prove it by`);
+  }
+  const isNamed = checked >= MIN_NAMED;
+  const restInGo = bounds.addresses === bounds.inGoText;
+  if (isNamed && restInGo) return MATCH;
+  const bits = bounds.afterCall * CALLER_BITS + bounds.onStart * LEAF_BITS;
+  const needed = isNamed ? ENOUGH_BITS_BESIDE_NAMES : ENOUGH_BITS;
+  if (bits >= needed) return { ...MATCH, lines: false };
+  const what = foundBy === 'name' ? 'has the right name' : 'has the frames that the profile names';
+  if (isNamed) return lacking(`${binary} ${what}, but too few addresses fall into its other code to prove that by`);
+  return lacking(
+    checked > 0
+      ? `${binary} ${what}, but the profile names too few frames to prove it by`
+      : `${binary} ${what}, but the profile has neither a build ID nor enough addresses to prove it by`,
   );
 }
 
-function refused(reason: string): Verdict {
-  return { accepted: false, reason };
+function lacking(reason: string): Verdict {
+  return { kind: 'not enough evidence', reason, advice: 'name it with --binary', lines: false };
 }
 
-function disagreement({ checked, agreed, sameFunction, example }: Evidence): string {
+function namesAgainst(binary: string, evidence: Evidence, isClaimed: boolean): string | null {
+  const { checked, agreed, sameFunction, goChecked, goDisagreed, example } = evidence;
+  const others = checked - goChecked;
+  const othersDisagreed = checked - agreed - goDisagreed;
+  if (
+    goDisagreed <= (isClaimed ? goChecked * GO_DISAGREEMENT : 0) &&
+    othersDisagreed <= others * (1 - AGREEMENT) + Number.EPSILON * others
+  )
+    return null;
   const at = example ? ` (profile: ${example.profile}, binary: ${example.binary})` : '';
-  if (sameFunction >= checked * AGREEMENT) {
-    return `has the profile's functions but other lines: ${agreed} of ${checked} frames agree${at}`;
+  return sameFunction >= checked * AGREEMENT
+    ? `${binary} has the profile's functions but other lines: ${agreed} of ${checked} frames agree${at}`
+    : `${binary} names other functions than the profile: ${agreed} of ${checked} frames agree${at}`;
+}
+
+function placesAgainst(binary: string, { addresses, inText, inGoText, onGoCode }: Bounds): string | null {
+  if (inText < addresses * IN_TEXT) {
+    return `${addresses - inText} of ${addresses} addresses lie outside the code of ${binary}`;
   }
-  return `names other functions than the profile: ${agreed} of ${checked} frames agree${at}`;
+  if (onGoCode < inGoText * IN_TEXT) {
+    return `${inGoText - onGoCode} of ${inGoText} addresses fall between the functions of ${binary}`;
+  }
+  return null;
+}
+
+/** @param share of addresses that must be in their place; null: only enough not to speak against it */
+function codeAgainst(binary: string, bounds: Bounds, share: number | null): string | null {
+  const { callers, afterCall, leaves, onStart } = bounds;
+  const isTooFew = (looked: number, right: number, least: number): boolean =>
+    share === null ? looked >= MIN_AGAINST && right < looked * least : right < looked * share;
+  if (isTooFew(callers, afterCall, AFTER_CALL_AT_LEAST)) {
+    return `${callers - afterCall} of ${callers} callers' addresses follow no call in the code of ${binary}`;
+  }
+  if (isTooFew(leaves, onStart, ON_START_AT_LEAST)) {
+    return `${leaves - onStart} of ${leaves} addresses lie inside instructions of ${binary}`;
+  }
+  return null;
 }
 
 function advice(foundBy: FoundBy): string {
-  if (foundBy === 'name') return 'add the binary of exactly this build';
-  return foundBy !== 'build-id'
-    ? 'give the binary of exactly this build'
-    : 'the file was replaced while the process ran, or the build ID is shared; add the binary that was running';
+  switch (foundBy) {
+    case 'build-id':
+    case 'twin':
+      return 'the file was replaced while the process ran, or the build ID is shared; add the binary that was running';
+    case 'pinned':
+    case 'pinned-other-id':
+      return 'give the binary of exactly this build';
+    case 'name':
+    case 'evidence':
+      return 'add the binary of exactly this build';
+  }
 }

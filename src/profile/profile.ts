@@ -18,7 +18,7 @@ import { FunctionTable } from './functions.ts';
 import type { IdIndex } from './ids.ts';
 import { LocationTable } from './locations.ts';
 import { mappingIds, readMappings, type MappingRecord } from './mappings.ts';
-import { samplePositions, sampleWeights, type SampleWeights } from './samples.ts';
+import { samplePositions, sampleWeights, type SampleWeights, type SetWeight, setWeight } from './samples.ts';
 import { StringTable } from './strings.ts';
 import { SECTION, WireReader } from './wire.ts';
 
@@ -131,11 +131,17 @@ export class Profile {
    * What each location weighs, for the sample type at `type` (default: the profile's default, else the last).
    * Throws FormatError on a malformed sample.
    */
-  sampleWeights(type = this.#defaultType()): SampleWeights {
+  sampleWeights(type = this.defaultSampleTypeIndex): SampleWeights {
     return sampleWeights(this.raw, this.locations, type);
   }
 
-  #defaultType(): number {
+  /** What some locations weigh together, as `sampleWeights` for one. By location index. */
+  weightOf(locations: readonly number[], type = this.defaultSampleTypeIndex): SetWeight {
+    return setWeight(this.raw, this.locations, type, locations);
+  }
+
+  /** Of the sample type pprof shows first; -1 without any. */
+  get defaultSampleTypeIndex(): number {
     const named = this.sampleTypes.findIndex(({ type }) => type === this.defaultSampleType);
     return named >= 0 ? named : this.sampleTypes.length - 1;
   }

@@ -62,19 +62,64 @@ export function samplePositions(raw: Uint8Array, locations: LocationTable): Uint
   return positions;
 }
 
+/** Sums over all samples of one sample type, for a set of locations; rounded beyond 2^53. */
+export interface SetWeight {
+  /** Samples whose leaf is in the set. */
+  readonly flat: number;
+  /** Samples with any of the set in their stack. */
+  readonly cumulative: number;
+  readonly total: number;
+}
+
+/** See `Profile.weightOf`. */
+export function setWeight(
+  raw: Uint8Array,
+  locations: LocationTable,
+  type: number,
+  members: readonly number[],
+): SetWeight {
+  const isMember = new Uint8Array(locations.count);
+  for (const index of members) isMember[index] = 1;
+  let [flat, cumulative, total] = [0, 0, 0];
+  forEachStack(raw, locations, type, (value, stack) => {
+    total += value;
+    if (isMember[stack[0]] === 1) flat += value;
+    if (stack.some((index) => isMember[index] === 1)) cumulative += value;
+  });
+  return { flat, cumulative, total };
+}
+
 /** See `Profile.sampleWeights`. */
 export function sampleWeights(raw: Uint8Array, locations: LocationTable, type: number): SampleWeights {
-  const { byId, count } = locations;
-  const flat = new Float64Array(count);
-  const cumulative = new Float64Array(count);
+  const flat = new Float64Array(locations.count);
+  const cumulative = new Float64Array(locations.count);
   /** Number of the last sample that counted this location, so that recursion counts once. */
-  const seen = new Uint32Array(count);
-  const stack: number[] = [];
+  const seen = new Uint32Array(locations.count);
   let sample = 0;
   let total = 0;
+  forEachStack(raw, locations, type, (value, stack) => {
+    sample++;
+    total += value;
+    if (stack.length > 0 && stack[0] >= 0) flat[stack[0]] += value;
+    for (const index of stack) {
+      if (index < 0 || seen[index] === sample) continue;
+      seen[index] = sample;
+      cumulative[index] += value;
+    }
+  });
+  return { flat, cumulative, total };
+}
+
+/** Calls `visit` with each sample's value and its location indexes, -1 for unknown ones; the list is used again. */
+function forEachStack(
+  raw: Uint8Array,
+  { byId }: LocationTable,
+  type: number,
+  visit: (value: number, stack: readonly number[]) => void,
+): void {
+  const stack: number[] = [];
   forEachSample(raw, (reader) => {
     const sampleEnd = reader.len;
-    sample++;
     stack.length = 0;
     let column = 0;
     let value = 0;
@@ -93,13 +138,6 @@ export function sampleWeights(raw: Uint8Array, locations: LocationTable, type: n
       }
       reader.len = sampleEnd;
     }
-    total += value;
-    if (stack.length > 0 && stack[0] >= 0) flat[stack[0]] += value;
-    for (const index of stack) {
-      if (index < 0 || seen[index] === sample) continue;
-      seen[index] = sample;
-      cumulative[index] += value;
-    }
+    visit(value, stack);
   });
-  return { flat, cumulative, total };
 }

@@ -1,4 +1,6 @@
+import { isParseError } from '../errors.ts';
 import { isAfterCall, knowsCalls } from '../match/call-site.ts';
+import { isInstructionStart } from '../match/instructions.ts';
 import type { CandidateFrames, NamedFrames } from '../match/evidence.ts';
 import type { Bounds } from '../match/verdict.ts';
 import type { ObjectFile } from '../object/object.ts';
@@ -9,8 +11,10 @@ import type { Rebase } from '../symbolize/rebase.ts';
 import type { SymbolMap } from '../symbolize/symbol-map.ts';
 import { type MappingWork, outermostName, outermostSystemName } from './survey.ts';
 
-/** How many locations of a mapping are held against a candidate: enough to tell builds apart, cheap. */
-const EVIDENCE_SAMPLE = 200;
+/** How many named locations of a mapping are held against a candidate: a neighbouring build differs in a few functions only. */
+const NAMED_SAMPLE = 1000;
+/** Likewise of those without a name, of which each tells little more than the one before. */
+const CODE_SAMPLE = 200;
 
 /** A binary laid over a mapping. */
 export class Located {
@@ -39,19 +43,12 @@ export class Located {
 
   /** What profile and binary say about locations the profile has named, spread over the whole mapping. */
   *evidence(profile: Profile, work: MappingWork): Generator<[NamedFrames, CandidateFrames | null]> {
-    const lacking = new Set(work.lacking.map(([location]) => location));
-    const named = work.locations.filter((i) => !lacking.has(i) && outermostName(profile, i) !== '');
-    const step = Math.max(1, named.length / EVIDENCE_SAMPLE);
+    const named = namedLocations(profile, work);
+    const step = Math.max(1, named.length / NAMED_SAMPLE);
     for (let at = 0; at < named.length; at += step) {
       const location = named[Math.floor(at)];
       const address = this.rebase.toFile(profile.locations.address(location));
-      const lines = profile.locations.lines(location).map((line) => line.line);
-      const inProfile = {
-        function: outermostName(profile, location),
-        systemName: outermostSystemName(profile, location),
-        lines,
-      };
-      yield [inProfile, this.#candidateFrames(address)];
+      yield [framesInProfile(profile, location), this.#candidateFrames(address)];
     }
   }
 
@@ -60,21 +57,28 @@ export class Located {
     if (address === null) return { names: ['(outside the file)'], lines: [] };
     const { symbols } = this;
     const found = symbols.lookup(address);
-    if (found === null) return symbols.isGo(address) ? { names: ['(between functions)'], lines: [] } : null;
-    const { name, systemName } = found.frames.at(-1)!;
-    const aliases = found.source === 'pclntab' ? [] : symbols.aliases(address);
-    return { names: [name, systemName, ...aliases], lines: found.frames.map((frame) => frame.line) };
+    if (found === null) return symbols.isGo(address) ? { names: ['(between functions)'], lines: [], isGo: true } : null;
+    const { frames } = found;
+    const { name, systemName } = frames[frames.length - 1];
+    const isGo = found.source === 'pclntab';
+    const aliases = isGo ? [] : symbols.aliases(address);
+    return {
+      names: [name, systemName, ...aliases],
+      inlined: frames.slice(0, -1).map((frame) => frame.name),
+      lines: frames.map((frame) => frame.line),
+      file: frames[0].file,
+      isGo,
+    };
   }
 
   bounds(profile: Profile, work: MappingWork): Bounds {
-    const { object } = this.symbols;
+    const { symbols } = this;
+    const { object } = symbols;
     const bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
-    const [callers, leaves] = [
-      { looked: 0, afterCall: 0 },
-      { looked: 0, afterCall: 0 },
-    ];
+    const callers = { looked: 0, right: 0 };
+    const leaves: number[] = [];
     const seesCalls = !object.debugOnly && object.type !== 'rel' && knowsCalls(object.arch);
-    const step = Math.max(1, work.lacking.length / EVIDENCE_SAMPLE);
+    const step = Math.max(1, work.lacking.length / CODE_SAMPLE);
     for (let at = 0; at < work.lacking.length; at += step) {
       const [location, need] = work.lacking[Math.floor(at)];
       if (need !== 'unnamed') continue;
@@ -82,20 +86,94 @@ export class Located {
       const address = this.rebase.toFile(profile.locations.address(location));
       if (address === null) continue;
       if (isCode(object, address)) bounds.inText++;
-      if (this.symbols.isGo(address)) {
+      if (symbols.isGo(address)) {
         bounds.inGoText++;
-        if (this.symbols.lookup(address) !== null) bounds.onGoCode++;
+        if (symbols.lookup(address) !== null) bounds.onGoCode++;
       }
       if (!seesCalls) continue;
       const position = profile.positions()[location];
-      const seen = position === IS_CALLER ? callers : position === IS_LEAF ? leaves : null;
-      if (seen === null) continue;
-      seen.looked++;
-      if (isAfterCall(object, address)) seen.afterCall++;
+      if (position === IS_LEAF) leaves.push(address);
+      else if (position === IS_CALLER) {
+        callers.looked++;
+        if (isAfterCall(object, address)) callers.right++;
+      }
     }
     // Leaves are callers too where an allocator took the sample: then all of them follow calls.
-    const own = leaves.looked === leaves.afterCall ? leaves.looked : 0;
-    return { ...bounds, callers: callers.looked + own, afterCall: callers.afterCall + own };
+    const called = leaves.filter((address) => isAfterCall(object, address)).length;
+    if (called === leaves.length) {
+      const looked = callers.looked + called;
+      return { ...bounds, callers: looked, afterCall: callers.right + called, leaves: 0, onStart: 0 };
+    }
+    const starts = instructionStarts(object, leaves);
+    return {
+      ...bounds,
+      callers: callers.looked,
+      afterCall: callers.right,
+      leaves: starts.looked,
+      onStart: starts.right,
+    };
+  }
+}
+
+/** Locations of the mapping that the profile names itself. */
+export function namedLocations(profile: Profile, work: MappingWork): number[] {
+  const lacking = new Set(work.lacking.map(([location]) => location));
+  return work.locations.filter((i) => !lacking.has(i) && outermostName(profile, i) !== '');
+}
+
+function framesInProfile(profile: Profile, location: number): NamedFrames {
+  const lines = profile.locations.lines(location);
+  const text = (index: number): string => profile.strings.text(index);
+  const first = lines[0].functionIndex;
+  return {
+    function: outermostName(profile, location),
+    systemName: outermostSystemName(profile, location),
+    inlined: lines.slice(0, -1).map((l) => (l.functionIndex < 0 ? '' : text(profile.functions.name(l.functionIndex)))),
+    lines: lines.map((line) => line.line),
+    file: first < 0 ? '' : text(profile.functions.filename(first)),
+  };
+}
+
+/** Go states the leaf of C code it cannot name one byte early, others as it is: the reading that fits better counts. */
+function instructionStarts(object: ObjectFile, leaves: readonly number[]): { looked: number; right: number } {
+  let best = { looked: 0, right: 0 };
+  for (const shift of [0, 1]) {
+    const told = leaves.map((address) => isInstructionStart(object, address + shift)).filter((told) => told !== null);
+    const right = told.filter((isStart) => isStart).length;
+    if (right > best.right || best.looked === 0) best = { looked: told.length, right };
+  }
+  // Where every address is one, as on arm64, that says nothing.
+  return object.arch === 'arm64' ? { looked: 0, right: 0 } : best;
+}
+
+/** Bytes around an address that are compared; references to data differ between twins, instructions do not. */
+const COMPARED_BYTES = 32;
+const SAME_BYTES = 0.5;
+
+/** True when two builds have the same code at the addresses without names that are not Go's: C code is in no hash. */
+export function hasSameCode(one: Located, other: Located, profile: Profile, work: MappingWork): boolean {
+  const step = Math.max(1, work.lacking.length / CODE_SAMPLE);
+  let [looked, same] = [0, 0];
+  for (let at = 0; at < work.lacking.length; at += step) {
+    const address = one.rebase.toFile(profile.locations.address(work.lacking[Math.floor(at)][0]));
+    if (address === null || one.symbols.isGo(address)) continue;
+    const [a, b] = [bytesAround(one.symbols.object, address), bytesAround(other.symbols.object, address)];
+    if (a === null || b === null) continue;
+    looked++;
+    const alike = a.reduce((sum, byte, i) => sum + (byte === b[i] ? 1 : 0), 0);
+    if (alike >= COMPARED_BYTES * SAME_BYTES) same++;
+  }
+  return same === looked;
+}
+
+/** null where the file has no code there. */
+function bytesAround(object: ObjectFile, address: number): Uint8Array | null {
+  if (object.debugOnly || address < COMPARED_BYTES / 2) return null;
+  try {
+    return object.readAddress(address - COMPARED_BYTES / 2, COMPARED_BYTES);
+  } catch (error) {
+    if (!isParseError(error)) throw error;
+    return null;
   }
 }
 

@@ -1,31 +1,61 @@
 import type { Evidence } from '../match/evidence.ts';
+import type { FoundBy, Verdict, VerdictKind } from '../match/verdict.ts';
 import type { Profile } from '../profile/profile.ts';
+import type { MappingFlags } from '../profile/splice.ts';
 import type { Resolution } from '../symbolize/frame.ts';
 import type { MappedRange } from '../symbolize/rebase.ts';
 import { flagsFor } from './flags.ts';
-import type { MappingFlags } from '../profile/splice.ts';
 import type { Located } from './located.ts';
 import type { Need } from './need.ts';
-import type { MappingReport, MatchKind } from './report.ts';
+import type { MappingReport, MatchKind, TriedBinary, Unresolved, Weight } from './report.ts';
 import type { MappingWork } from './survey.ts';
 
-/** What came of one mapping: counts, flags, and the reason for what is left. */
+const MATCH_KINDS: Readonly<Record<FoundBy, MatchKind>> = {
+  'build-id': 'build-id',
+  pinned: 'pinned',
+  'pinned-other-id': 'pinned',
+  twin: 'twin',
+  evidence: 'evidence',
+  name: 'evidence',
+};
+
+const UNWEIGHED: Weight = { flat: 0, cumulative: 0 };
+
+/** A reason for which locations have no name, and what to do about it. */
+export interface Why {
+  readonly reason: string;
+  /** "" when nothing can be done. */
+  readonly advice: string;
+}
+
+/** The part of a candidate that is reported. */
+interface Named {
+  readonly name: string;
+  readonly foundBy: FoundBy;
+}
+
+/** What came of one mapping: counts, flags, and the reasons for what is left. */
 export class MappingOutcome {
   readonly namedBefore: number;
   readonly range: MappedRange;
-  /** Why frames are left unnamed; "" while nothing speaks against it. */
-  reason = '';
-  readonly #work: MappingWork;
-  #binary: { readonly name: string; readonly match: MatchKind } | null = null;
+  readonly work: MappingWork;
+  #binary: { readonly name: string; readonly match: MatchKind; readonly lines: boolean } | null = null;
+  #verdict: VerdictKind = 'not needed';
+  /** Of the binary that was used, else of the one that came nearest. */
   #evidence: Pick<Evidence, 'checked' | 'agreed'> = { checked: 0, agreed: 0 };
-  #named = 0;
+  readonly #tried: TriedBinary[] = [];
+  readonly #named = new Set<number>();
+  /** Why locations are left unnamed: by location, and for all others. */
+  readonly #whyNot = new Map<number, Why>();
+  #whyRest: Why | null = null;
+  readonly #repaired: Record<string, number> = {};
   #changed = 0;
   #hasInlineFrames = false;
   #hasFilenames = false;
   #hasLineNumbers = false;
 
   constructor(profile: Profile, work: MappingWork) {
-    this.#work = work;
+    this.work = work;
     const { record } = work;
     this.range = {
       start: record?.memoryStart ?? 0n,
@@ -46,48 +76,97 @@ export class MappingOutcome {
     }
   }
 
-  weighed(evidence: Evidence): void {
-    this.#evidence = evidence;
+  /** A candidate was held against the mapping. */
+  tried({ name, foundBy }: Named, { kind, reason }: Verdict, evidence: Evidence | null): void {
+    const { checked, agreed } = evidence ?? { checked: 0, agreed: 0 };
+    this.#tried.push({ binary: name, foundBy, verdict: kind, checked, agreed, reason });
+    if (agreed > this.#evidence.agreed || this.#evidence.checked === 0) this.#evidence = { checked, agreed };
   }
 
-  accepted(name: string, match: MatchKind): void {
-    this.#binary = { name, match };
-    this.reason = '';
+  /** No candidate is the one. */
+  refused(kind: VerdictKind, reason: string, advice: string): void {
+    this.#verdict = kind;
+    this.#whyRest = { reason, advice };
   }
 
-  replaced(need: Need, found: Resolution): void {
+  accepted({ name, foundBy }: Named, { kind, lines }: Verdict, { checked, agreed }: Evidence): void {
+    this.#binary = { name, match: MATCH_KINDS[foundBy], lines };
+    this.#verdict = kind;
+    this.#evidence = { checked, agreed };
+    this.#whyRest = null;
+  }
+
+  replaced(location: number, need: Need, found: Resolution): void {
     this.#changed++;
-    if (need === 'unnamed') this.#named++;
+    if (need === 'unnamed') this.#named.add(location);
     this.#hasInlineFrames ||= found.frames.length > 1;
     this.#hasFilenames ||= found.frames.some((frame) => frame.file !== '');
     this.#hasLineNumbers ||= found.frames.some((frame) => frame.line !== 0);
   }
 
-  /** After the lookups: why some addresses still have no name. */
-  explainRest({ symbols, rebase }: Located): void {
+  /** Damage of these kinds was undone at one location. */
+  repaired(kinds: readonly string[], found: Resolution): void {
+    for (const kind of kinds) this.#repaired[kind] = (this.#repaired[kind] ?? 0) + 1;
+    this.replaced(-1, 'nothing', found);
+  }
+
+  /** Time ran out before all lookups. */
+  late(reason: string): void {
+    this.#whyRest = { reason, advice: '' };
+    if (this.#binary === null) this.#verdict = 'not enough evidence';
+  }
+
+  /** After the lookups: why these locations still have no name. */
+  explainRest(profile: Profile, { symbols, rebase }: Located): void {
     if (this.left === 0 || this.#binary === null) return;
-    const problems = [rebase.problem, ...symbols.problems].filter((problem) => problem !== '');
-    const what = this.left === 1 ? '1 address' : `${this.left} addresses`;
     const { name } = this.#binary;
-    if (problems.length > 0) this.reason = `${what} unnamed in ${name}: ${problems.join('; ')}`;
-    else if (symbols.hasDwarf) {
-      this.reason = `${what} in code of ${name} that belongs to no function: the linker's stubs, or assembly without symbols; nothing can be done`;
-    } else this.reason = `${what} in code for which ${name} holds no symbols; add its unstripped build`;
+    const problems = [rebase.problem, ...symbols.problems].filter((problem) => problem !== '');
+    for (const [location, need] of this.work.lacking) {
+      if (need !== 'unnamed' || this.#named.has(location)) continue;
+      this.#whyNot.set(
+        location,
+        whyUnnamed(name, rebase.toFile(profile.locations.address(location)), symbols, problems),
+      );
+    }
   }
 
   get namedAfter(): number {
-    return this.namedBefore + this.#named;
+    return this.namedBefore + this.#named.size;
+  }
+
+  /** Locations that resym named. */
+  get newlyNamed(): number {
+    return this.#named.size;
   }
 
   /** Locations a binary could name that have no name. */
   get left(): number {
-    return this.#work.locations.length - this.#work.unknowable - this.namedAfter;
+    return this.work.locations.length - this.work.unknowable - this.namedAfter;
+  }
+
+  get isProven(): boolean {
+    return this.#binary !== null;
+  }
+
+  /** One sentence over what is left, or over lines that are left out; "" when there is nothing to say. */
+  get reason(): string {
+    const sentence = ({ reason, advice }: Why): string => (advice === '' ? reason : `${reason}; ${advice}`);
+    if (this.left > 0) {
+      const groups = this.unresolved();
+      const counted = ({ locations }: Unresolved): string => (groups.length > 1 ? `${locations} of them: ` : '');
+      return groups.map((group) => counted(group) + sentence(group)).join('. ');
+    }
+    if (this.#binary !== null && !this.#binary.lines && this.#changed > 0) {
+      return `${this.#binary.name} is proven by its code, which is the same in builds that differ in comments: named without lines; a build ID or --binary would prove them`;
+    }
+    // Nothing lacks a name here, so a reason is worth telling only where a binary was refused.
+    return this.#verdict === 'mismatch' && this.#whyRest !== null ? sentence(this.#whyRest) : '';
   }
 
   get flags(): MappingFlags | null {
-    if (this.#work.record === null) return null;
-    return flagsFor(this.#work.record, {
-      locations: this.#work.locations.length - this.#work.unknowable,
+    if (this.work.record === null) return null;
+    return flagsFor(this.work.record, {
+      locations: this.work.locations.length - this.work.unknowable,
       named: this.namedAfter,
       changed: this.#changed,
       verified: this.#binary !== null,
@@ -97,9 +176,34 @@ export class MappingOutcome {
     });
   }
 
+  /** What is left, by reason: its location indexes. */
+  leftByReason(): Map<Why, number[]> {
+    const groups = new Map<string, { why: Why; locations: number[] }>();
+    for (const [location, need] of this.work.lacking) {
+      if (need !== 'unnamed' || this.#named.has(location)) continue;
+      const why = this.#whyNot.get(location) ?? this.#whyRest ?? { reason: 'its binary was not asked', advice: '' };
+      const group = groups.get(why.reason);
+      if (group === undefined) groups.set(why.reason, { why, locations: [location] });
+      else group.locations.push(location);
+    }
+    const sorted = [...groups.values()].sort((a, b) => b.locations.length - a.locations.length);
+    return new Map(sorted.map(({ why, locations }) => [why, locations]));
+  }
+
+  unresolved(weightOf: (locations: readonly number[]) => Weight = () => UNWEIGHED): Unresolved[] {
+    return [...this.leftByReason()]
+      .map(([{ reason, advice }, locations]) => ({
+        reason,
+        advice,
+        locations: locations.length,
+        weight: weightOf(locations),
+      }))
+      .sort((a, b) => b.weight.cumulative - a.weight.cumulative);
+  }
+
   /** null for "no mapping" when every location has one. */
-  get report(): MappingReport | null {
-    const { record, locations } = this.#work;
+  report(weightOf?: (locations: readonly number[]) => Weight): MappingReport | null {
+    const { record, locations } = this.work;
     if (record === null && locations.length === 0) return null;
     return {
       id: String(record?.id ?? 0n),
@@ -107,17 +211,36 @@ export class MappingOutcome {
       buildId: record?.buildId ?? '',
       binary: this.#binary?.name ?? null,
       match: this.#binary?.match ?? 'none',
+      verdict: this.#verdict,
       checked: this.#evidence.checked,
       agreed: this.#evidence.agreed,
       locations: locations.length,
       namedBefore: this.namedBefore,
       namedAfter: this.namedAfter,
       reason: this.reason,
-      verdict: this.#binary === null ? 'not found' : 'match',
-      weight: { flat: 0, cumulative: 0 },
-      tried: [],
-      unresolved: [],
-      repaired: {},
+      weight: weightOf?.(locations) ?? UNWEIGHED,
+      tried: this.#tried,
+      unresolved: this.unresolved(weightOf),
+      repaired: this.#repaired,
     };
   }
+}
+
+function whyUnnamed(
+  name: string,
+  address: number | null,
+  symbols: Located['symbols'],
+  problems: readonly string[],
+): Why {
+  if (address === null) {
+    return { reason: `addresses in no part of ${name} that is in its file`, advice: '' };
+  }
+  if (problems.length > 0) return { reason: `${name}: ${problems.join('; ')}`, advice: '' };
+  if (symbols.hasDwarf) {
+    return {
+      reason: `code of ${name} that belongs to no function: the linker's stubs, or assembly without symbols; nothing can be done`,
+      advice: '',
+    };
+  }
+  return { reason: `code for which ${name} holds no symbols`, advice: 'add its unstripped build' };
 }

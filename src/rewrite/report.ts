@@ -1,3 +1,5 @@
+import type { VerdictKind } from '../match/verdict.ts';
+
 /** What happened to one profile, for people and programs: the shape of `symbolize --report` and `POST /explain`. */
 export interface ProfileReport {
   readonly locations: {
@@ -11,9 +13,6 @@ export interface ProfileReport {
 }
 
 export type MatchKind = 'build-id' | 'twin' | 'evidence' | 'pinned' | 'none';
-
-/** The last word on a binary for a mapping. `not needed`: nothing was left to name, so none was looked for. */
-export type VerdictKind = 'match' | 'twin' | 'mismatch' | 'not enough evidence' | 'not found' | 'not needed';
 
 /** Sums of sample values; rounded beyond 2^53. */
 export interface Weight {

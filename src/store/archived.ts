@@ -8,16 +8,44 @@ const MAX_FILES = 4;
 
 /**
  * The files of an archive grouped by build, in the order of the files' first mention; of each build only those that
- * add a source of symbols, or the code that debug info alone lacks.
+ * add a source of symbols, or the code that debug info alone lacks. An ID does not make a build: forged and stamped ones are shared
+ * by different programs, whose code differs in place or size, or whose Go tables differ.
  */
 export function builds(binaries: readonly StoredBinary[]): StoredBinary[][] {
-  const byKey = new Map<string, StoredBinary[]>();
+  const groups: { files: StoredBinary[]; all: StoredBinary[] }[] = [];
   for (const binary of binaries) {
-    const group = byKey.get(binary.key);
-    if (group === undefined) byKey.set(binary.key, [binary]);
-    else if (group.length < MAX_FILES && addsTo(group, binary)) group.push(binary);
+    const group = groups.find(({ all }) => all[0].key === binary.key && all.every((file) => isOneBuild(file, binary)));
+    if (group === undefined) {
+      groups.push({ files: [binary], all: [binary] });
+      continue;
+    }
+    group.all.push(binary);
+    if (group.files.length < MAX_FILES && addsTo(group.files, binary)) group.files.push(binary);
   }
-  return [...byKey.values()];
+  return groups.map(({ files }) => files);
+}
+
+function isOneBuild({ identity: a }: StoredBinary, { identity: b }: StoredBinary): boolean {
+  const differ = (one: string | number | null | undefined, other: string | number | null | undefined): boolean =>
+    one !== null && one !== undefined && other !== null && other !== undefined && one !== other;
+  return (
+    !differ(a.arch || null, b.arch || null) &&
+    !differ(a.ids.pclntabSha256, b.ids.pclntabSha256) &&
+    !differ(a.text?.address, b.text?.address) &&
+    !differ(a.text?.size, b.text?.size)
+  );
+}
+
+/** True for builds of different keys that are one program linked with other flags: same Go tables, same places of all code. */
+export function areTwins({ identity: a }: StoredBinary, { identity: b }: StoredBinary): boolean {
+  return (
+    a.ids.pclntabSha256 !== null &&
+    a.ids.pclntabSha256 === b.ids.pclntabSha256 &&
+    a.arch === b.arch &&
+    a.goText === b.goText &&
+    a.text?.address === b.text?.address &&
+    a.text?.size === b.text?.size
+  );
 }
 
 function addsTo(group: readonly StoredBinary[], { debugOnly, identity: { symbols } }: StoredBinary): boolean {

@@ -2,32 +2,40 @@ import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { isParseError, isSystemError } from '../errors.ts';
 import { fileOf, isFileStamp, isNamedLike, regionOf, whatToAdd, whyNotSearched } from '../match/region.ts';
+import type { SketchQuery } from '../match/sketch.ts';
 import type { FoundBy } from '../match/verdict.ts';
 import { chooseSlice } from '../object/macho-fat.ts';
 import type { MappingRecord } from '../profile/profile.ts';
-import { builds, openBuild } from './archived.ts';
+import { areTwins, builds, openBuild } from './archived.ts';
 import type { BinaryFiles } from './assembly.ts';
 import { Beside } from './beside.ts';
 import { architecturesOf, binaryFile, openLocal } from './local.ts';
 import type { Lease, OpenedBinaries } from './opened.ts';
+import { isTellingGnuId, isTellingGoId } from './layout.ts';
 import type { BinaryQuery, StoredBinary, SymbolStore } from './store.ts';
 
 /** A binary that may belong to a mapping. */
 export interface Candidate {
   readonly name: string;
   readonly foundBy: FoundBy;
+  /** The archive's files of it; empty for one that the user named. */
+  readonly build: readonly StoredBinary[];
   /** Rejects with what opening or parsing the file threw. */
   lease(): Promise<Lease>;
 }
 
-export interface Candidates {
-  /** Best first. */
-  readonly found: readonly Candidate[];
-  /** When there are none: what that means and what to do. */
+/** Why the archive has nothing for a mapping, and what to do. */
+export interface Absence {
   readonly reason: string;
+  readonly advice: string;
 }
 
-/** Finds the binaries that may belong to a mapping: pinned files first, then the archive by build ID. */
+/** Builds of one function table are few: the stripped one, the plain one. */
+const MAX_TWINS = 4;
+/** Binaries tried by what they seem to have: each is opened. */
+const MAX_ALIKE = 24;
+
+/** Finds the binaries that may belong to a mapping; the ladder (ladder.ts) tries them. All reject when the archive cannot be read. */
 export class CandidateFinder {
   readonly #store: SymbolStore | null;
   readonly #opened: OpenedBinaries;
@@ -37,31 +45,21 @@ export class CandidateFinder {
     this.#opened = opened;
   }
 
-  /**
-   * @param pinned paths of binaries the user named for this profile
-   * Rejects when the archive cannot be read.
-   */
-  async find(mapping: MappingRecord, pinnedPaths: readonly string[]): Promise<Candidates> {
-    const pinned = await this.#pinnedFor(mapping, pinnedPaths);
-    const archived = await this.#archivedFor(mapping);
-    return { found: [...pinned, ...archived.found], reason: archived.reason };
-  }
-
-  /** A pinned file is tried on the mapping with its build ID or its name, and on the main binary's. */
-  async #pinnedFor(mapping: MappingRecord, paths: readonly string[]): Promise<Candidate[]> {
+  /** A file the user named is tried on the mapping with its build ID or its name, and on the main binary's. */
+  async pinned(mapping: MappingRecord, paths: readonly string[]): Promise<Candidate[]> {
     const found: { candidate: Candidate; rank: number }[] = [];
     const parts = paths.flatMap((path) => partsOf(path));
     for (const { path, file, arch, name, isOnly } of parts) {
       const version = fileVersion(file);
       const lease = () => this.#opened.lease(`file:${file}:${version}:${arch ?? ''}`, name, () => openPath(file, arch));
       const id = await this.#buildIdOf(lease);
-      const idKnown = id !== null && isGnuBuildId(plainHex(mapping.buildId));
+      const idKnown = id !== null && isHex(plainHex(mapping.buildId)) && isTellingId(mapping.buildId);
       const sameId = idKnown && id === plainHex(mapping.buildId);
       const sameName = isNamedLike(mapping.filename, path) || isNamedLike(mapping.filename, file);
       if (!sameId && !sameName && mapping.index !== 0) continue;
       // Of a universal file the user named all parts, and at most one of them ran.
       const foundBy: FoundBy = sameId ? 'pinned' : idKnown ? 'pinned-other-id' : isOnly ? 'pinned' : 'name';
-      found.push({ candidate: { name, foundBy, lease }, rank: sameId ? 0 : sameName ? 1 : 2 });
+      found.push({ candidate: { name, foundBy, build: [], lease }, rank: sameId ? 0 : sameName ? 1 : 2 });
     }
     return found.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
   }
@@ -79,50 +77,100 @@ export class CandidateFinder {
     }
   }
 
-  /** Without an ID a name is all there is to go by; what it finds must prove itself. */
-  async #namedLike(filename: string): Promise<Candidate[]> {
-    if (this.#store === null || filename === '' || regionOf(filename) !== 'file') return [];
+  /** By the mapping's build ID, in all the ways it may be written. More than one: different builds share it. */
+  async byId({ buildId, filename }: MappingRecord): Promise<Candidate[]> {
     const store = this.#store;
+    if (store === null || !isTelling(buildId, filename)) return [];
+    for (const query of queriesFor(buildId)) {
+      const binaries = await store.find(query);
+      if (binaries.length > 0) return builds(binaries).map((build) => this.#candidate(store, build, 'build-id'));
+    }
+    return [];
+  }
+
+  /** Builds with the same Go function table at the same place, under other IDs; those with debug info only. */
+  async twinsOf({ build }: Candidate): Promise<Candidate[]> {
+    const store = this.#store;
+    const own = build.find(({ identity }) => identity.ids.pclntabSha256 !== null);
+    const pclntabSha256 = own?.identity.ids.pclntabSha256;
+    if (store === null || own === undefined || typeof pclntabSha256 !== 'string') return [];
+    const alike = await store.find({ pclntabSha256 });
+    const keys = new Set(build.map(({ key }) => key));
+    const twins = alike.filter((other) => !keys.has(other.key) && areTwins(own, other));
+    const rich = builds(twins).filter((twin) => twin.some(({ identity }) => identity.symbols.dwarf !== null));
+    return rich.slice(0, MAX_TWINS).map((twin) => this.#candidate(store, twin, 'twin'));
+  }
+
+  /** By the mapping's file name, for want of an ID. */
+  async byName({ filename }: MappingRecord): Promise<Candidate[]> {
+    const store = this.#store;
+    if (store === null || filename === '' || regionOf(filename) !== 'file') return [];
     const binaries = await store.named(basename(fileOf(filename)));
     return builds(binaries).map((build) => this.#candidate(store, build, 'name'));
   }
 
-  #candidate(store: SymbolStore, build: readonly StoredBinary[], foundBy: FoundBy): Candidate {
-    const [{ name }] = build;
-    return { name, foundBy, lease: () => this.#opened.lease(keyOf(build), name, () => openBuild(store, build)) };
+  /** By the frames the profile names itself, whatever the file is called. */
+  async byFrames(query: SketchQuery): Promise<Candidate[]> {
+    const store = this.#store;
+    if (store === null) return [];
+    const alike = await store.search(query, { limit: MAX_ALIKE });
+    const files: StoredBinary[] = [];
+    // A sieve knows one file of a build; the others of that build help to open it.
+    for (const binary of alike) files.push(binary, ...(await store.find(idOf(binary))));
+    const found = builds([...new Map(files.map((file) => [file.path, file])).values()]);
+    return found.map((build) => this.#candidate(store, build, 'evidence'));
   }
 
-  async #archivedFor(mapping: MappingRecord): Promise<Candidates> {
-    const { buildId, filename } = mapping;
+  #candidate(store: SymbolStore, build: readonly StoredBinary[], foundBy: FoundBy): Candidate {
+    const [{ name }] = build;
+    return { name, foundBy, build, lease: () => this.#opened.lease(keyOf(build), name, () => openBuild(store, build)) };
+  }
+
+  /** Why there is no candidate for a mapping. */
+  absence({ buildId, filename }: MappingRecord): Absence {
     const what = filename === '' ? 'this mapping' : filename;
-    if (buildId === '' || isFileStamp(buildId, filename))
-      return { found: await this.#namedLike(filename), reason: whyNotSearched(filename) };
-    if (this.#store === null) return { found: [], reason: `no archive to search for ${what} (build ID ${buildId})` };
-    const store = this.#store;
-    for (const query of queriesFor(buildId)) {
-      const binaries = await store.find(query);
-      if (binaries.length === 0) continue;
-      return { found: builds(binaries).map((build) => this.#candidate(store, build, 'build-id')), reason: '' };
+    if (buildId === '' || isFileStamp(buildId, filename)) return whyNotSearched(filename);
+    if (!isTellingId(buildId)) {
+      return {
+        reason: `${what} has a build ID that many binaries share (${buildId}), and no build in the archive is proven by the profile's frames`,
+        advice: `${whatToAdd(filename)} with: resym store add FILE`,
+      };
     }
+    if (this.#store === null) return { reason: `no archive to search for ${what} (build ID ${buildId})`, advice: '' };
     return {
-      found: [],
-      reason: `${what} (build ID ${buildId}) is not in the archive; ${whatToAdd(filename)} with: resym store add FILE`,
+      reason: `${what} (build ID ${buildId}) is not in the archive`,
+      advice: `${whatToAdd(filename)} with: resym store add FILE`,
     };
   }
+}
+
+/** True for an ID that names one build: what a file's path and time, or Bazel's constant, do not. */
+export function isTelling(buildId: string, filename: string): boolean {
+  return buildId !== '' && !isFileStamp(buildId, filename) && isTellingId(buildId);
+}
+
+function isTellingId(buildId: string): boolean {
+  const hex = plainHex(buildId);
+  return isHex(hex) ? isTellingGnuId(hex) : isTellingGoId(buildId);
+}
+
+function idOf({ identity: { ids } }: StoredBinary): BinaryQuery {
+  const known = { gnu: ids.gnu, uuid: ids.uuid, pe: ids.pe };
+  return Object.fromEntries(Object.entries(known).filter(([, id]) => id !== null));
 }
 
 function plainHex(id: string): string {
   return id.toLowerCase().replaceAll('-', '');
 }
 
-function isGnuBuildId(buildId: string): boolean {
+function isHex(buildId: string): boolean {
   return /^[0-9a-fA-F]{4,128}$/.test(buildId);
 }
 
 /** The ways a producer may have written a build ID: hex of any format's own ID, a UUID with dashes, Go's text, that text in hex (Parca's agent). */
 function queriesFor(buildId: string): BinaryQuery[] {
   if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(buildId)) return [{ uuid: buildId }];
-  if (!isGnuBuildId(buildId)) return buildId.includes('/') ? [{ go: buildId }] : [];
+  if (!isHex(buildId)) return buildId.includes('/') ? [{ go: buildId }] : [];
   const queries: BinaryQuery[] = [{ gnu: buildId, uuid: buildId, pe: buildId }];
   const text = Buffer.from(buildId, 'hex').toString('latin1');
   if (/^[\w\-+=/.]+$/.test(text) && text.includes('/')) queries.push({ go: text });

@@ -1,10 +1,16 @@
 /** The store's files in memory, by every ID they have. Knows no directory. */
 import { richness } from './facts.ts';
 import { MIN_ID_CHARS, isHexId, isTellingGnuId, isTellingGoId, tellingIds, withoutFirstByte } from './layout.ts';
+import type { SketchQuery } from '../match/sketch.ts';
 import { type BinaryQuery, type StoredBinary, StoreError } from './store.ts';
 
 /** Names listed in a sentence before "and N more". */
 const NAMED_CANDIDATES = 5;
+
+/** The right binary scores 1, but for names that were changed on the way. */
+const MIN_SCORE = 0.9;
+/** Files of one Go function table: a stripped build and its twin. */
+const MAX_ALIKE = 2;
 
 type Kind = 'key' | 'gnu' | 'go' | 'goDerivedGnu' | 'uuid' | 'pe' | 'pclntabSha256' | 'splitUnits';
 
@@ -88,6 +94,27 @@ export class Catalog {
     const split = this.#tier([['splitUnits', splitUnits]]);
     const binaries = [...new Set([...exactly, ...byGoId, ...derived, ...alike, ...split])];
     return { binaries, exact: exactly.length > 0 || byGoId.length > 0 };
+  }
+
+  /** As SymbolStore.search. */
+  search(query: SketchQuery, limit: number): StoredBinary[] {
+    const scored: { binary: StoredBinary; score: number }[] = [];
+    for (const binary of this.#byPath.values()) {
+      if (binary.sketch === null || binary.problem !== '') continue;
+      const score = query.score(binary.sketch);
+      if (score >= MIN_SCORE) scored.push({ binary, score });
+    }
+    scored.sort((a, b) => b.score - a.score || byRichness(a.binary, b.binary));
+    const tables = new Map<string, number>();
+    const found: StoredBinary[] = [];
+    for (const { binary } of scored) {
+      if (found.length === limit) break;
+      const table = binary.identity.ids.pclntabSha256 ?? binary.path;
+      const alike = tables.get(table) ?? 0;
+      tables.set(table, alike + 1);
+      if (alike < MAX_ALIKE) found.push(binary);
+    }
+    return found;
   }
 
   #tier(ids: readonly (readonly [Kind, string | undefined])[]): StoredBinary[] {

@@ -5,10 +5,12 @@ import { basename, join } from 'node:path';
 import { prepareZstd } from '../bytes/inflate.ts';
 import { FormatError, isParseError, isSystemError, messageOf } from '../errors.ts';
 import type { Identity } from '../match/identity.ts';
+import type { SketchQuery } from '../match/sketch.ts';
 import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
 import { openSlice } from '../object/open.ts';
 import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
+import { areTwins } from './archived.ts';
 import { entryFromFacts, factsFit, versionOf } from './entry.ts';
 import { examine, type Examination, type Examine, uselessness } from './examine.ts';
 import { FACTS_SCHEMA, type Facts, richness } from './facts.ts';
@@ -119,6 +121,14 @@ export class DirectoryStore implements SymbolStore {
     await this.#contents.examineAll();
     const { catalog } = this.#contents;
     return [...catalog.all()].filter((b) => b.name === displayName(name) && b.problem === '').sort(byRichness);
+  }
+
+  async search(query: SketchQuery, { limit }: { readonly limit: number }): Promise<StoredBinary[]> {
+    await this.#contents.look(this.#lookAgainMs);
+    await this.#contents.examineAll();
+    const found = this.#contents.catalog.search(query, limit);
+    const now = await Promise.all(found.map((binary) => this.#contents.confirm(binary)));
+    return found.filter((binary, i) => now[i] === binary);
   }
 
   async get(idOrPrefix: string): Promise<StoredBinary | null> {
@@ -239,12 +249,13 @@ export class DirectoryStore implements SymbolStore {
     );
   }
 
-  async #place(copy: Incoming, name: string, { identity, debugOnly }: Examination): Promise<AddResult> {
+  async #place(copy: Incoming, name: string, { identity, debugOnly, sketch }: Examination): Promise<AddResult> {
     const { sha256, sizeBytes, mtimeMs } = copy;
     const key = keyFromIds(identity.ids) ?? keyFromContent(sha256);
     const path = filePath(key, sha256, identity.format);
     const addedAt = new Date().toISOString();
-    const facts: Facts = { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, identity };
+    const about = { name, addedAt, sizeBytes, mtimeMs, sha256 };
+    const facts: Facts = { schema: FACTS_SCHEMA, ...about, debugOnly, sketch, identity };
     const placed = await place(this.root, copy, path, facts, () => this.#isDamaged(path, copy));
     const { before, after } = await settleAlias(this.root, key, placed.isAlias ? [path] : []);
     const binary = await this.#entered(path, facts);
@@ -260,13 +271,29 @@ export class DirectoryStore implements SymbolStore {
     if (outcome === 'already-there') return { outcome, note: 'already there' };
     if (outcome === 'repaired') return { outcome: 'replaced', note: `replaced the damaged copy under ${binary.key}` };
     const others = this.#contents.catalog.underKey(binary.key).filter((other) => other.path !== binary.path);
-    if (others.length === 0) return { outcome: 'added', note: `added as ${binary.key}` };
+    const pair = this.#pairOf(binary);
+    if (others.length === 0) return { outcome: 'added', note: `added as ${binary.key}${pair}` };
     const tookOver =
       before.kind === 'link' && before.path !== binary.path && after.kind === 'link' && after.path === binary.path;
     const files = `${others.length + 1} files of this build`;
     return tookOver
-      ? { outcome: 'replaced', note: `added as ${binary.key}, now first of ${files}` }
-      : { outcome: 'added', note: `added as ${binary.key}, one of ${files}` };
+      ? { outcome: 'replaced', note: `added as ${binary.key}, now first of ${files}${pair}` }
+      : { outcome: 'added', note: `added as ${binary.key}, one of ${files}${pair}` };
+  }
+
+  /** What a build and its twin under another key can do together, as the tail of a sentence; "" without a twin. */
+  #pairOf(binary: StoredBinary): string {
+    const { pclntabSha256 } = binary.identity.ids;
+    if (pclntabSha256 === null) return '';
+    const { binaries } = this.#contents.catalog.find({ pclntabSha256 });
+    const twin = binaries.find((other) => other.key !== binary.key && areTwins(binary, other));
+    if (twin === undefined) return '';
+    const named = `; twin of ${twin.name} ${twin.key.slice(0, 16)}: Go frames from both`;
+    const rich = [binary, twin].filter(({ identity }) => identity.symbols.dwarf !== null);
+    if (rich.length === 0) return `${named}, C frames from neither`;
+    return rich.length === 2
+      ? `${named}, C frames too`
+      : `${named}, C frames from ${rich[0] === twin ? 'that one' : 'this one'}`;
   }
 
   /** True when the file at an own path is not what its name says. */

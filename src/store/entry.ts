@@ -72,7 +72,7 @@ export async function examineFile(
 
 function brokenEntry(file: FoundFile, recorded: Facts | null, problem: string): Entry {
   const about = recorded ?? { name: nameFromPath(file.path, null), addedAt: timeOf(file), sha256: null };
-  const found = recorded ?? { identity: BLANK_IDENTITY, debugOnly: false };
+  const found = recorded ?? { identity: BLANK_IDENTITY, debugOnly: false, sketch: null };
   return entry(
     file,
     about,
@@ -90,7 +90,7 @@ function entry(
   problem = problemOf(found.identity),
 ): Entry {
   const { name, addedAt, sha256 } = about;
-  const { identity, debugOnly } = found;
+  const { identity, debugOnly, sketch } = found;
   const path = escapeControls(file.path);
   return {
     file,
@@ -103,6 +103,7 @@ function entry(
       addedAt,
       identity,
       debugOnly,
+      sketch,
       problem,
       version: versionOf(file),
     },
@@ -117,9 +118,9 @@ function problemOf(identity: Identity): string {
 /** What goes into the snapshot; null for what had better be looked at again. */
 export function factsOf({ file, binary }: Entry): Facts | null {
   if (binary.problem !== '' && problemOf(binary.identity) !== binary.problem) return null;
-  const { name, addedAt, sha256, debugOnly, identity } = binary;
+  const { name, addedAt, sha256, debugOnly, sketch, identity } = binary;
   const { sizeBytes, mtimeMs } = file;
-  return { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, identity };
+  return { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, sketch, identity };
 }
 
 /** Our own files keep the key they are filed under; "" when nothing tells. */

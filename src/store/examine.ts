@@ -2,13 +2,15 @@
 import { FIRST_JAVA_VERSION } from '../object/macho-fat.ts';
 import { openObject } from '../object/open.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import { identify } from '../match/identify.ts';
+import { recognise } from '../match/identify.ts';
 import type { Identity } from '../match/identity.ts';
 import type { ObjectType } from '../object/object.ts';
 
 export interface Examination {
   readonly identity: Identity;
   readonly debugOnly: boolean;
+  /** See match/sketch.ts. */
+  readonly sketch: Uint8Array | null;
 }
 
 /** Throws FormatError, UnsupportedError or LimitError when the bytes are no object file that can be read. */
@@ -16,7 +18,7 @@ export type Examine = (source: ByteSource) => Examination;
 
 export const examine: Examine = (source) => {
   const object = openObject(source);
-  return { identity: identify(object), debugOnly: object.debugOnly };
+  return { ...recognise(object), debugOnly: object.debugOnly };
 };
 
 /**

@@ -1,17 +1,19 @@
 /**
  * What is known of one stored file, kept as JSON beside it (files that were added) and in the snapshot (all files).
  *
- *   { "schema": 2, "name": "api", "addedAt": "2026-01-31T12:00:00.000Z", "sizeBytes": 1, "mtimeMs": 1.5,
- *     "sha256": "…", "debugOnly": false, "identity": { … as match/identity.ts has it … } }
+ *   { "schema": 3, "name": "api", "addedAt": "2026-01-31T12:00:00.000Z", "sizeBytes": 1, "mtimeMs": 1.5,
+ *     "sha256": "…", "debugOnly": false, "sketch": "…base64…",
+ *     "identity": { … as match/identity.ts has it … } }
  *
  * `identity` and `debugOnly` hold for the file that has this size and modification time; name, time and hash are
  * those of the day it was added. A schema of another number is as good as no facts: the file itself is read again.
  */
 import * as v from 'valibot';
 import type { Identity } from '../match/identity.ts';
+import { isSketch } from '../match/sketch.ts';
 
 /** To be raised whenever `identify` would say something else about the same bytes. */
-export const FACTS_SCHEMA = 2;
+export const FACTS_SCHEMA = 3;
 
 export interface Facts {
   readonly schema: typeof FACTS_SCHEMA;
@@ -21,6 +23,8 @@ export interface Facts {
   readonly mtimeMs: number;
   readonly sha256: string | null;
   readonly debugOnly: boolean;
+  /** See match/sketch.ts; null for a file without one. */
+  readonly sketch: Uint8Array | null;
   readonly identity: Identity;
 }
 
@@ -33,6 +37,8 @@ const identitySchema = v.object({
   type: v.picklist(['exec', 'dyn', 'rel', 'core', 'dsym', 'other']),
   ids: v.object({ gnu: text, go: text, goDerivedGnu: text, uuid: text, pe: text, pclntabSha256: text }),
   splitUnits: text,
+  goText: text,
+  text: v.nullable(v.object({ address: v.string(), size: count })),
   go: v.nullable(
     v.object({
       version: v.string(),
@@ -57,6 +63,13 @@ const factsSchema = v.object({
   mtimeMs: v.number(),
   sha256: v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
   debugOnly: v.boolean(),
+  sketch: v.nullable(
+    v.pipe(
+      v.string(),
+      v.transform((base64): Uint8Array => new Uint8Array(Buffer.from(base64, 'base64'))),
+      v.check(isSketch),
+    ),
+  ),
   identity: identitySchema,
 });
 
@@ -77,8 +90,13 @@ export function checkFacts(value: unknown): Facts | null {
   return result.success ? result.output : null;
 }
 
+/** As they are kept in JSON. */
+export function plainFacts(facts: Facts): Record<string, unknown> {
+  return { ...facts, sketch: facts.sketch && Buffer.from(facts.sketch).toString('base64') };
+}
+
 export function formatFacts(facts: Facts): string {
-  return `${JSON.stringify(facts, null, 1)}\n`;
+  return `${JSON.stringify(plainFacts(facts), null, 1)}\n`;
 }
 
 /** Larger is better to have: code with DWARF, DWARF alone, a symbol table, Go's pclntab alone; 0 names nothing. */
@@ -97,6 +115,8 @@ export const BLANK_IDENTITY: Identity = {
   type: 'other',
   ids: { gnu: null, go: null, goDerivedGnu: null, uuid: null, pe: null, pclntabSha256: null },
   splitUnits: null,
+  goText: null,
+  text: null,
   go: null,
   symbols: { pclntab: null, dwarf: null, symtab: null },
   problems: [],

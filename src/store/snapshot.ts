@@ -2,7 +2,7 @@
  * The facts of all files in one: a cache that saves opening every file, or every file's facts, at start.
  *
  *   {"resymCatalog":1}
- *   {"path":".build-id/ab/cd….elf","schema":1,"name":"api", … as in facts.ts }
+ *   {"path":".build-id/ab/cd….elf","schema":3,"name":"api", … as in facts.ts }
  *
  * One line a file. An entry counts only for a file of the same size and modification time; the cache may be stale,
  * cut off or missing, and two processes may overwrite each other's.
@@ -10,13 +10,13 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { checkFacts, type Facts } from './facts.ts';
+import { checkFacts, type Facts, plainFacts } from './facts.ts';
 import { SNAPSHOT_FILE } from './layout.ts';
 import type { TimeSlice } from './time-slice.ts';
 
 const SNAPSHOT_VERSION = 1;
 
-/** Above the 1.2 KB a file takes, for as many files as a directory store is meant for; more is not ours. */
+/** Above the 7 KB a file takes, for as many files as a directory store is meant for; more is not ours. */
 const MAX_SNAPSHOT_BYTES = 512 << 20;
 
 /** By path relative to the root; empty when there is none that can be used. */
@@ -57,7 +57,7 @@ export async function writeSnapshot(
   const target = join(root, SNAPSHOT_FILE);
   const lines = [JSON.stringify({ resymCatalog: SNAPSHOT_VERSION })];
   for (const [path, facts] of files) {
-    lines.push(JSON.stringify({ path, ...facts }));
+    lines.push(JSON.stringify({ path, ...plainFacts(facts) }));
     await slice.breathe();
   }
   await mkdir(dirname(target), { recursive: true });

@@ -1,6 +1,7 @@
 /** The archive of binaries, as the rest of resym sees it: a directory today, a bucket or a debuginfod server later. */
 import type { ByteSource } from '../bytes/source.ts';
 import type { Identity } from '../match/identity.ts';
+import type { SketchQuery } from '../match/sketch.ts';
 
 /** One file of the archive. Several may share a key: the full build, its stripped copy, its debug symbols alone. */
 export interface StoredBinary {
@@ -18,6 +19,8 @@ export interface StoredBinary {
   readonly identity: Identity;
   /** True when it has debug sections but no code: objcopy --only-keep-debug, eu-strip -f. */
   readonly debugOnly: boolean;
+  /** By which `search` finds it; null for files without functions at known places. */
+  readonly sketch: Uint8Array | null;
   /** Why `find` passes it over: damaged, unreadable, without symbols. "" when it is fine. */
   readonly problem: string;
   /** Differs whenever the file has been changed: what a cache of its contents goes by, together with `path`. */
@@ -68,6 +71,11 @@ export interface SymbolStore {
   find(query: BinaryQuery): Promise<StoredBinary[]>;
   /** Usable binaries of a name, without its directory; by ID they are found better. */
   named(name: string): Promise<StoredBinary[]>;
+  /**
+   * Usable binaries that may have nearly all frames of a query, best first, then the one added last; of one Go function table at
+   * most two. At most `limit`.
+   */
+  search(query: SketchQuery, options: { readonly limit: number }): Promise<StoredBinary[]>;
   /** Everything, the damaged too, by name and key. */
   list(): Promise<StoredBinary[]>;
   /**

@@ -23,3 +23,8 @@ export interface Resolution {
   /** At least one, innermost first. */
   readonly frames: readonly Frame[];
 }
+
+/** The same functions, for a binary that is proven but for its lines. */
+export function withoutLines({ source, frames }: Resolution): Resolution {
+  return { source, frames: frames.map((frame) => ({ ...frame, line: 0, column: 0, startLine: 0 })) };
+}

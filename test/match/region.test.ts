@@ -71,9 +71,9 @@ describe('what the name of a mapping says', () => {
   for (const [name, region] of NAMES) {
     it(`${name || '(no name)'}: ${region}`, () => {
       assert.equal(regionOf(name), region);
-      const reason = whyNotSearched(name);
+      const { reason, advice } = whyNotSearched(name);
       assert.ok(reason.startsWith(name === '' ? 'this mapping' : name), reason);
-      assert.doesNotMatch(reason, /undefined/);
+      assert.doesNotMatch(reason + advice, /undefined/);
       assert.match(whatToAdd(name), /^add /);
     });
   }

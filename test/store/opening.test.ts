@@ -39,6 +39,7 @@ function synthesize(root: string): void {
       mtimeMs,
       sha256,
       debugOnly: false,
+      sketch: null,
       identity: {
         format: 'elf',
         arch: 'amd64',
@@ -52,6 +53,8 @@ function synthesize(root: string): void {
           pclntabSha256: sha256,
         },
         splitUnits: null,
+        goText: '0x401000',
+        text: { address: '0x401000', size: 4096 },
         go: {
           version: 'go1.26.1',
           path: `example.com/services/service-${number}`,

@@ -241,8 +241,8 @@ describe('a path on this machine', () => {
   it('pinned, is tried with each of its parts, the one of that UUID first', async () => {
     const file = written(machoBytes('universal'));
     const finder = new CandidateFinder(null, new OpenedBinaries());
-    const mapping = { index: 0, filename: '/x/app', buildId: '' } as Parameters<CandidateFinder['find']>[0];
-    const { found } = await finder.find(mapping, [file]);
+    const mapping = { index: 0, filename: '/x/app', buildId: '' } as Parameters<CandidateFinder['pinned']>[0];
+    const found = await finder.pinned(mapping, [file]);
     assert.deepEqual(
       found.map(({ name, foundBy }) => [name, foundBy]),
       [
@@ -250,18 +250,18 @@ describe('a path on this machine', () => {
         [`${file} (arm64)`, 'name'],
       ],
     );
-    const known = await finder.find({ ...mapping, buildId: UUIDS.arm64.toUpperCase() }, [file]);
+    const known = await finder.pinned({ ...mapping, buildId: UUIDS.arm64.toUpperCase() }, [file]);
     assert.deepEqual(
-      known.found.map(({ name, foundBy }) => [name, foundBy]),
+      known.map(({ name, foundBy }) => [name, foundBy]),
       [
         [`${file} (arm64)`, 'pinned'],
         [`${file} (x86_64)`, 'pinned-other-id'],
       ],
     );
-    const lease = await known.found[0].lease();
+    const lease = await known[0].lease();
     assert.equal(lease.binary.symbols.object.arch, 'arm64');
     lease.release();
-    const bundled = await finder.find({ ...mapping, buildId: UUIDS.arm64 }, [bundle('dsym-universal')]);
-    assert.equal(bundled.found[0].foundBy, 'pinned');
+    const bundled = await finder.pinned({ ...mapping, buildId: UUIDS.arm64 }, [bundle('dsym-universal')]);
+    assert.equal(bundled[0].foundBy, 'pinned');
   });
 });
