@@ -50,27 +50,31 @@ function describeMissing({ reason, advice, locations, weight }: Unresolved, shar
   return lines;
 }
 
+/** By TriedBinary.foundBy. */
 const FOUND_BY: Readonly<Record<string, string>> = {
-  'build-id': 'by its build ID',
-  twin: 'as a twin: the same Go functions, more symbols',
-  evidence: 'by its frames',
+  'build-id': 'found by its build ID',
+  twin: 'found as a twin: the same Go functions, more symbols',
+  evidence: 'found by its frames',
+  name: 'found by its name and code',
   pinned: 'named by you',
+  'pinned-other-id': 'named by you, under another build ID',
 };
 
 /** A mapping, and what was held against it. */
 function describe(mapping: MappingReport, share: Shares): string[] {
-  const { id, file, buildId, binary, match, verdict, checked, agreed, weight, tried, reason, unresolved } = mapping;
+  const { id, file, buildId, binary, verdict, checked, agreed, weight, tried, reason, unresolved } = mapping;
   const title = id === '0' ? 'outside all mappings' : `${id}  ${printable(file) || '(no file name)'}`;
   const lines = [`  ${title}${buildId === '' ? '' : `  build ID ${printable(buildId)}`}`];
   lines.push(`     ${share(weight)}${countsOf(mapping)}`);
   const proof = checked === 0 ? '' : `; ${agreed} of ${plural(checked, 'frame')} that the profile names agree`;
   if (binary !== null) {
-    lines.push(`     ${verdict}: ${printable(binary)}, found ${FOUND_BY[match] ?? match}${proof}`);
+    const how = tried.find((each) => each.reason === '' && each.binary === binary)?.foundBy ?? '';
+    lines.push(`     ${verdict}: ${printable(binary)}, ${FOUND_BY[how] ?? how}${proof}`);
   } else if (verdict !== 'not needed') {
     lines.push(`     ${verdict}`);
   }
   const refused = tried.filter((each) => each.reason !== '');
-  lines.push(...refused.slice(0, MAX_LISTED).map((each) => `     refused: ${refusal(each)}`));
+  lines.push(...refused.slice(0, MAX_LISTED).map(refusal));
   if (refused.length > MAX_LISTED) lines.push(`     and ${refused.length - MAX_LISTED} more that do not fit`);
   if (unresolved.length === 0 && reason !== '') lines.push(`     note: ${printable(reason)}`);
   for (const [kind, count] of Object.entries(mapping.repaired)) lines.push(`     repaired: ${kind} of ${count}`);
@@ -80,9 +84,8 @@ function describe(mapping: MappingReport, share: Shares): string[] {
 function refusal({ binary, foundBy, reason }: TriedBinary): string {
   const name = printable(binary);
   const why = printable(reason);
-  const how = foundBy === 'build-id' ? 'filed under this build ID' : foundBy === 'name' ? 'of this name' : '';
-  const who = why.startsWith(name) ? why : `${name}: ${why}`;
-  return how === '' ? who : `${who} (${how})`;
+  const how = foundBy === 'build-id' ? ' (filed under this build ID)' : foundBy === 'name' ? ' (of this name)' : '';
+  return `     refused${how}: ${why.includes(name) ? why : `${name}: ${why}`}`;
 }
 
 function countsOf({ locations, namedBefore, namedAfter, unresolved }: MappingReport): string {

@@ -16,6 +16,9 @@ const NAMED_SAMPLE = 1000;
 /** Likewise of those without a name, of which each tells little more than the one before. */
 const CODE_SAMPLE = 200;
 
+/** Share of Go's callers that may have been preempted. */
+const MOST_INTERRUPTED = 0.25;
+
 /** A binary laid over a mapping. */
 export class Located {
   readonly symbols: SymbolMap;
@@ -76,6 +79,7 @@ export class Located {
     const { object } = symbols;
     const bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
     const callers = { looked: 0, right: 0 };
+    let interrupted = 0;
     const leaves: number[] = [];
     const seesCalls = !object.debugOnly && object.type !== 'rel' && knowsCalls(object.arch);
     const step = Math.max(1, work.lacking.length / CODE_SAMPLE);
@@ -96,22 +100,29 @@ export class Located {
       else if (position === IS_CALLER) {
         callers.looked++;
         if (isAfterCall(object, address)) callers.right++;
+        else if (symbols.isGo(address) && isInstructionStart(object, address) !== false) interrupted++;
       }
     }
+    // A goroutine preempted in a loop called nothing: it says neither yes nor no. A third of another build's code looks like it.
+    if (interrupted <= callers.looked * MOST_INTERRUPTED) callers.looked -= interrupted;
     // Leaves are callers too where an allocator took the sample: then all of them follow calls.
     const called = leaves.filter((address) => isAfterCall(object, address)).length;
     if (called === leaves.length) {
       const looked = callers.looked + called;
       return { ...bounds, callers: looked, afterCall: callers.right + called, leaves: 0, onStart: 0 };
     }
-    const starts = instructionStarts(object, leaves);
-    return {
-      ...bounds,
-      callers: callers.looked,
-      afterCall: callers.right,
-      leaves: starts.looked,
-      onStart: starts.right,
-    };
+    const inGo = instructionStarts(
+      object,
+      leaves.filter((address) => symbols.isGo(address)),
+      [0],
+    );
+    const others = instructionStarts(
+      object,
+      leaves.filter((address) => !symbols.isGo(address)),
+      [0, 1],
+    );
+    const [looked, onStart] = [inGo.looked + others.looked, inGo.right + others.right];
+    return { ...bounds, callers: callers.looked, afterCall: callers.right, leaves: looked, onStart };
   }
 }
 
@@ -134,16 +145,19 @@ function framesInProfile(profile: Profile, location: number): NamedFrames {
   };
 }
 
-/** Go states the leaf of C code it cannot name one byte early, others as it is: the reading that fits better counts. */
-function instructionStarts(object: ObjectFile, leaves: readonly number[]): { looked: number; right: number } {
+/** Go states the leaf of C code it cannot name one byte early, others as it is: the reading (`shifts`) that fits best counts. */
+function instructionStarts(
+  object: ObjectFile,
+  leaves: readonly number[],
+  shifts: readonly number[],
+): { looked: number; right: number } {
   let best = { looked: 0, right: 0 };
-  for (const shift of [0, 1]) {
+  for (const shift of shifts) {
     const told = leaves.map((address) => isInstructionStart(object, address + shift)).filter((told) => told !== null);
     const right = told.filter((isStart) => isStart).length;
     if (right > best.right || best.looked === 0) best = { looked: told.length, right };
   }
-  // Where every address is one, as on arm64, that says nothing.
-  return object.arch === 'arm64' ? { looked: 0, right: 0 } : best;
+  return best;
 }
 
 /** Bytes around an address that are compared; references to data differ between twins, instructions do not. */

@@ -147,6 +147,7 @@ describe('resym symbolize', () => {
       status: 'enriched',
       error: null,
       locations: { total: 96, namedBefore: 91, namedAfter: 96 },
+      weighedBy: { type: 'cpu', unit: 'nanoseconds', total: 1710000000 },
     });
     const main = (mappings as Record<string, unknown>[])[0];
     assert.deepEqual(main, {
@@ -155,12 +156,17 @@ describe('resym symbolize', () => {
       buildId: '4eaa1361d59523fe3f8185434aa86635ff9b5828',
       binary: 'shop',
       match: 'build-id',
+      verdict: 'match',
       checked: 91,
       agreed: 91,
       locations: 96,
       namedBefore: 91,
       namedAfter: 96,
       reason: '',
+      weight: { flat: 1710000000, cumulative: 1710000000 },
+      tried: [{ binary: 'shop', foundBy: 'build-id', verdict: 'match', checked: 91, agreed: 91, reason: '' }],
+      unresolved: [],
+      repaired: {},
     });
   });
 
@@ -213,17 +219,6 @@ describe('resym symbolize', () => {
       assert.equal(stdout.length, 0);
     });
   }
-});
-
-describe('resym explain', () => {
-  it('says which binary, what proves it, what is missing', async () => {
-    const { code, stdout } = await resym(['explain', profile, '--store', archive]);
-    assert.equal(code, 0);
-    assert.match(stdout.toString(), /^96 locations, 91 named in the profile, 96 with resym\n/);
-    assert.match(stdout.toString(), /binary: shop, found by build-id\n {2}evidence: 91 of 91 frames/);
-    const empty = await resym(['explain', profile], { env: { XDG_DATA_HOME: join(dir, 'empty') } });
-    assert.match(empty.stdout.toString(), /no archive/);
-  });
 });
 
 describe('resym', () => {
