@@ -237,11 +237,14 @@ async function resymbolize(archive: string | null, profile: Uint8Array, pinned: 
 }
 
 /** Every location's frames are the answers', those that were named and those that were not. */
-function assertRestored(result: ResymResult, all: readonly Sampled[]): void {
-  assert.equal(result.report.mappings[0].reason, '');
+function assertRestored(result: ResymResult, all: readonly Sampled[], hasLines = true): void {
+  if (hasLines) assert.equal(result.report.mappings[0].reason, '');
+  else assert.match(result.report.mappings[0].reason, /named without lines/);
   const profile = decodeProfile(result.body);
   profile.locations.forEach((location, i) => {
-    assert.deepEqual(framesOf(profile, location), all[i].frames, `at 0x${location.address.toString(16)}`);
+    const { frames } = all[i];
+    const expected = hasLines ? frames : frames.map((frame) => ({ ...frame, line: 0, startLine: 0 }));
+    assert.deepEqual(framesOf(profile, location), expected, `at 0x${location.address.toString(16)}`);
   });
   assert.equal(profile.locations.length, all.length);
   assert.equal(result.status, 'enriched');
@@ -261,7 +264,8 @@ for (const [title, system] of Object.entries(SYSTEMS)) {
       const archive = await archiveOf(file);
       for (const isNamed of [half, none, (i: number) => i % 100 === 0]) {
         const result = await resymbolize(archive, written(system, all, isNamed));
-        assertRestored(result, all);
+        // Its own frames prove the lines; code alone does not.
+        assertRestored(result, all, isNamed !== none);
         const [{ match, binary, agreed, checked }] = result.report.mappings;
         assert.deepEqual([match, binary], ['evidence', system.name]);
         assert.equal(agreed, checked);
@@ -293,7 +297,7 @@ for (const [title, system] of Object.entries(SYSTEMS)) {
 
     it('does not touch what it cannot prove', async () => {
       const archive = await archiveOf(file);
-      const leaves = all.filter((one) => !one.isCaller).slice(0, 40);
+      const leaves = all.filter((one) => !one.isCaller).slice(0, 6);
       const [own, ...others] = system.mappings;
       // Neither names, nor callers, nor the image's own extent.
       const cut = { ...system, mappings: [{ ...own, limit: own.limit + 0x10000n }, ...others] };
@@ -315,7 +319,7 @@ describe('darwin', () => {
   it('takes no offset into account: in a universal file that is where the slice is', async () => {
     const [own, ...others] = mappings;
     const within = { slide, mappings: [{ ...own, offset: 0x4000n }, ...others] };
-    assertRestored(await resymbolize(await archiveOf({ path, name: 'tiny' }), written(within, all, none)), all);
+    assertRestored(await resymbolize(await archiveOf({ path, name: 'tiny' }), written(within, all, none)), all, false);
   });
 
   it('of Go 1.21 and older says nothing of its mapping: right only where nothing was slid', async () => {

@@ -28,7 +28,7 @@ export interface Bounds {
   /** Callers' addresses looked at, and those of them that follow a call; 0 where the code is not at hand. */
   readonly callers: number;
   readonly afterCall: number;
-  /** Leaves' addresses looked at, and those of them where an instruction begins; 0 where that tells nothing. */
+  /** Leaves' addresses looked at, and those of them where an instruction begins or a call ended; 0 where that tells nothing. */
   readonly leaves: number;
   readonly onStart: number;
 }
@@ -67,7 +67,7 @@ const MIN_AGAINST = 4;
 
 /** What an address in its place says for a binary that nobody speaks for: minus log2 of the chance that another build has it too. */
 const CALLER_BITS = 3.3;
-const LEAF_BITS = 1.5;
+const LEAF_BITS = 1.3;
 /**
  * Needed of that; with named frames that agree, less. A small program's builds share most of their code, and all pages. What no code can
  * tell apart is the same code on other lines.

@@ -111,12 +111,12 @@ export class Located {
       const looked = callers.looked + called;
       return { ...bounds, callers: looked, afterCall: callers.right + called, leaves: 0, onStart: 0 };
     }
-    const inGo = instructionStarts(
+    const inGo = inPlace(
       object,
       leaves.filter((address) => symbols.isGo(address)),
       [0],
     );
-    const others = instructionStarts(
+    const others = inPlace(
       object,
       leaves.filter((address) => !symbols.isGo(address)),
       [0, 1],
@@ -145,16 +145,22 @@ function framesInProfile(profile: Profile, location: number): NamedFrames {
   };
 }
 
-/** Go states the leaf of C code it cannot name one byte early, others as it is: the reading (`shifts`) that fits best counts. */
-function instructionStarts(
+/**
+ * Leaves where an instruction begins, or that follow a call, as those of allocators and locks do. Go states the leaf of C code it
+ * cannot name one byte early, others as it is: the reading (`shifts`) that fits best counts.
+ */
+function inPlace(
   object: ObjectFile,
   leaves: readonly number[],
   shifts: readonly number[],
 ): { looked: number; right: number } {
   let best = { looked: 0, right: 0 };
   for (const shift of shifts) {
-    const told = leaves.map((address) => isInstructionStart(object, address + shift)).filter((told) => told !== null);
-    const right = told.filter((isStart) => isStart).length;
+    const told = leaves
+      .map((address) => isInstructionStart(object, address + shift))
+      .map((isStart, i) => (isStart === null ? null : isStart || isAfterCall(object, leaves[i])))
+      .filter((isRight) => isRight !== null);
+    const right = told.filter((isRight) => isRight).length;
     if (right > best.right || best.looked === 0) best = { looked: told.length, right };
   }
   return best;

@@ -8,7 +8,7 @@ import { Engine } from '../../src/pipeline.ts';
 import { decodeBody } from '../../src/profile/gzip.ts';
 import { Profile } from '../../src/profile/profile.ts';
 import { needOf } from '../../src/rewrite/need.ts';
-import type { CandidateFinder } from '../../src/store/candidates.ts';
+import type { Candidate, CandidateFinder } from '../../src/store/candidates.ts';
 import { OpenedBinaries } from '../../src/store/opened.ts';
 import { alone } from '../support/alone.ts';
 import { assertUntouched } from '../support/untouched.ts';
@@ -29,8 +29,16 @@ function engineOver(bytes: Uint8Array): Engine {
     const open = () => Promise.resolve(alone({ source: new BufferSource(bytes), release: () => undefined }));
     return opened.lease('shop', 'shop', open);
   };
-  const find = () => Promise.resolve({ found: [{ name: 'shop', foundBy: 'build-id' as const, lease }], reason: '' });
-  return new Engine({ find } as unknown as CandidateFinder);
+  const candidate: Candidate = { name: 'shop', foundBy: 'build-id', build: [], lease };
+  const finder: Pick<CandidateFinder, 'pinned' | 'byId' | 'byFrames' | 'byName' | 'twinsOf' | 'absence'> = {
+    pinned: () => Promise.resolve([]),
+    byId: () => Promise.resolve([candidate]),
+    byFrames: () => Promise.resolve([]),
+    byName: () => Promise.resolve([]),
+    twinsOf: () => Promise.resolve([]),
+    absence: () => ({ reason: 'not there', advice: '' }),
+  };
+  return new Engine(finder as CandidateFinder);
 }
 
 describe('hostile input', { timeout: 30 * 60_000 }, () => {

@@ -171,8 +171,8 @@ describe('the verdict', () => {
     });
     assert.equal(judge('api', 'evidence', named, leaves(4, 4)).kind, 'not enough evidence');
     assert.match(judge('api', 'evidence', named, leaves(5, 4)).reason, /1 of 5 addresses lie inside instructions/);
-    assert.equal(judge('api', 'name', weigh([]), leaves(9, 9)).kind, 'match');
-    assert.equal(judge('api', 'name', weigh([]), leaves(8, 8)).kind, 'not enough evidence');
+    assert.equal(judge('api', 'name', weigh([]), leaves(10, 10)).kind, 'match');
+    assert.equal(judge('api', 'name', weigh([]), leaves(9, 9)).kind, 'not enough evidence');
     assert.equal(judge('api', 'build-id', weigh([]), leaves(10, 7)).lines, true);
     assert.equal(judge('api', 'build-id', weigh([]), leaves(10, 6)).kind, 'mismatch');
     assert.equal(judge('api', 'build-id', weigh([]), leaves(3, 0)).kind, 'match');
