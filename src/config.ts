@@ -7,6 +7,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { LineCounter, parseDocument } from 'yaml';
+import { docUrlProblem } from './rewrite/build-comments.ts';
+import { parseSourceRule, type SourceRule } from './rewrite/source-map.ts';
 
 /** A configuration that cannot be used: names the file, the line where there is one, and the field. */
 export class ConfigError extends Error {
@@ -14,6 +16,26 @@ export class ConfigError extends Error {
 }
 
 const Seconds = v.pipe(v.number(), v.minValue(0), v.maxValue(86_400));
+
+/** A template: see rewrite/build-comments.ts. */
+const DocUrl = v.pipe(
+  v.string(),
+  v.check(
+    (text) => docUrlProblem(text) === '',
+    ({ input }) => docUrlProblem(input),
+  ),
+);
+
+/** `FROM=TO`: see rewrite/source-map.ts. */
+const SourceRuleText = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const rule = parseSourceRule(dataset.value);
+    if (typeof rule !== 'string') return rule;
+    addIssue({ message: rule });
+    return NEVER;
+  }),
+);
 
 const TargetSchema = v.strictObject({
   /** Base URL of the service; `/debug/pprof` is appended to its path. */
@@ -34,6 +56,10 @@ const TargetSchema = v.strictObject({
   ),
   /** Binaries to try for this target before the archive: for builds without a build ID. */
   binaries: v.optional(v.array(v.string()), []),
+  /** As below, for this target alone. */
+  identity: v.optional(v.boolean()),
+  docUrl: v.optional(DocUrl),
+  sourceMap: v.optional(v.array(SourceRuleText)),
 });
 
 const FileSchema = v.strictObject({
@@ -46,13 +72,27 @@ const FileSchema = v.strictObject({
   defaultTarget: v.optional(v.string()),
   /** Seconds after the last upstream byte until the best answer so far is given. */
   budgetSeconds: v.optional(Seconds, 2),
+  /** Comments in profiles that say what the main binary is. */
+  identity: v.optional(v.boolean(), true),
+  /** Documentation URL of profiles that have none, with placeholders: {module} {version} {revision}... */
+  docUrl: v.optional(DocUrl),
+  /** Where source files are now: FROM=TO. */
+  sourceMap: v.optional(v.array(SourceRuleText), []),
   /** Largest profile taken from a target, bytes as sent. */
   maxProfileBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 64 * 1024 * 1024),
 });
 
+/** What is written beside the names. */
+export interface Output {
+  readonly identity: boolean;
+  /** "" for none. */
+  readonly docUrl: string;
+  readonly sourceMap: readonly SourceRule[];
+}
+
 export type TargetConfig = v.InferOutput<typeof TargetSchema>;
 
-export interface Config {
+export interface Config extends Output {
   readonly listen: { readonly host: string; readonly port: number };
   readonly storeDir: string;
   readonly targets: ReadonlyMap<string, TargetConfig>;
@@ -67,6 +107,10 @@ export interface Flags {
   readonly listen?: string;
   readonly store?: string;
   readonly target?: readonly string[];
+  /** False when said so. */
+  readonly identity?: boolean;
+  readonly docUrl?: string;
+  readonly sourceMap?: readonly string[];
 }
 
 const DEFAULT_CONFIG_FILE = 'resym.yaml';
@@ -90,9 +134,35 @@ export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
     storeDir: flags.store ?? env['RESYM_STORE'] ?? file.store ?? storeDir(undefined, env),
     targets,
     defaultTarget: file.defaultTarget ?? only,
+    ...outputOf(flags, file, env),
     budgetMs: file.budgetSeconds * 1000,
     maxProfileBytes: file.maxProfileBytes,
   };
+}
+
+/** Flag, environment, file. Throws ConfigError. */
+function outputOf(flags: Flags, file: v.InferOutput<typeof FileSchema>, env: NodeJS.ProcessEnv): Output {
+  const docUrl = flags.docUrl ?? env['RESYM_DOC_URL'];
+  const rules = flags.sourceMap ?? env['RESYM_SOURCE_MAP']?.split(',').filter(Boolean);
+  return {
+    identity: flags.identity === false || env['RESYM_IDENTITY'] === 'false' ? false : file.identity,
+    docUrl: docUrl === undefined ? (file.docUrl ?? '') : checkedDocUrl(docUrl),
+    sourceMap: rules === undefined ? file.sourceMap : rules.map(checkedRule),
+  };
+}
+
+/** A template from the command line. Throws ConfigError. */
+export function checkedDocUrl(text: string): string {
+  const problem = docUrlProblem(text);
+  if (problem !== '') throw new ConfigError(`--doc-url: ${problem}`);
+  return text;
+}
+
+/** A rule from the command line. Throws ConfigError. */
+export function checkedRule(text: string): SourceRule {
+  const rule = parseSourceRule(text);
+  if (typeof rule === 'string') throw new ConfigError(`--source-map: ${rule}`);
+  return rule;
 }
 
 /** The archive's directory: flag or file, RESYM_STORE, XDG_DATA_HOME/resym, ~/.local/share/resym. */

@@ -15,13 +15,17 @@
  */
 import { Deadline, LATE } from './deadline.ts';
 import { Ladder, type Proven } from './ladder.ts';
+import { goBuild } from './match/identify.ts';
 import { convertLegacy, legacyKind } from './legacy/legacy.ts';
 import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './profile/gzip.ts';
-import { Profile } from './profile/profile.ts';
+import { renameFiles } from './profile/filenames.ts';
+import { type MappingRecord, Profile } from './profile/profile.ts';
 import { type MappingFlags, type NewLine, splice } from './profile/splice.ts';
+import { type BuildFacts, buildComments, type Coverage, docUrlOf, mayComment } from './rewrite/build-comments.ts';
 import { LineMaker, mayReplace } from './rewrite/merge.ts';
 import { MappingOutcome } from './rewrite/outcome.ts';
 import type { ProfileReport } from './rewrite/report.ts';
+import { SourceMap, type SourceRule } from './rewrite/source-map.ts';
 import { type MappingWork, outermostName, survey } from './rewrite/survey.ts';
 import { Weigher } from './rewrite/weigher.ts';
 import type { CandidateFinder } from './store/candidates.ts';
@@ -29,7 +33,17 @@ import type { Lease } from './store/opened.ts';
 import { type MappedRange, Rebase } from './symbolize/rebase.ts';
 import { withoutLines } from './symbolize/frame.ts';
 
-export interface ResymOptions {
+/** What is written beside the names. */
+export interface OutputOptions {
+  /** Says in comments what the main binary is: version, revision, coverage. Default false. */
+  readonly identity?: boolean;
+  /** Template of the documentation URL of profiles that have none; see rewrite/build-comments.ts. */
+  readonly docUrl?: string;
+  /** Where source files are now; see rewrite/source-map.ts. */
+  readonly sourceMap?: readonly SourceRule[];
+}
+
+export interface ResymOptions extends OutputOptions {
   /** On performance.now()'s clock, ms: after it the best answer so far is given. */
   readonly deadline?: number;
   readonly signal?: AbortSignal;
@@ -37,12 +51,6 @@ export interface ResymOptions {
   readonly pinned?: readonly string[];
   /** Restores what a client has taken from named frames: inlined calls, start lines. Default false. */
   readonly repair?: boolean;
-  /** Says in comments what the main binary is: version, revision, coverage. Default true. */
-  readonly identity?: boolean;
-  /** Template of the profile's documentation URL, for profiles that have none; see rewrite/build-comments.ts. */
-  readonly docUrl?: string;
-  /** `FROM=TO`, as given; see rewrite/source-map.ts. */
-  readonly sourceMap?: readonly string[];
   /** Fills in the report's weights, which takes another pass over the samples. Default false. */
   readonly weigh?: boolean;
 }
@@ -112,14 +120,15 @@ export class Engine implements Resymbolizer {
     lap('symbolize');
 
     const { lines, flags, outcomes } = run;
-    const changed = lines.size > 0 || flags.size > 0;
-    const raw = changed ? splice(profile, { lines, flags, comments: [] }) : received;
+    const namedAfter = sum(outcomes, (outcome) => outcome.namedAfter);
+    const coverage = { nameable, named: namedAfter, byResym: sum(outcomes, (outcome) => outcome.newlyNamed) };
+    const raw = withFilesMoved(splice(profile, { lines, flags, ...run.identity(coverage) }), run.main, options);
+    const changed = raw !== received;
     lap('rewrite');
     const out = !changed && !isLegacy ? body : decoded.wrapping === 'none' && !isLegacy ? raw : encodeBody(raw);
     lap('encode');
 
     const weigher = options.weigh === true ? new Weigher(profile) : null;
-    const namedAfter = sum(outcomes, (outcome) => outcome.namedAfter);
     const left = nameable - namedAfter;
     return {
       status: !changed ? 'unchanged' : left > 0 ? 'partial' : 'enriched',
@@ -176,9 +185,13 @@ class Run {
   readonly #ladder: Ladder;
   readonly #deadline: Deadline;
   readonly #maker = new LineMaker();
+  readonly #options: ResymOptions;
+  /** What is known of the main binary, once it is proven. */
+  main: BuildFacts | null = null;
 
   constructor(profile: Profile, finder: CandidateFinder, options: ResymOptions) {
     this.#profile = profile;
+    this.#options = options;
     this.#deadline = new Deadline(options.deadline, options.signal);
     this.#ladder = new Ladder(profile, finder, this.#deadline, options.pinned ?? []);
   }
@@ -194,6 +207,25 @@ class Run {
     this.resolved.push({ range: outcome.range, reopen });
   }
 
+  /** Comments and URL that say what the main binary is. */
+  identity(coverage: Coverage): { comments: readonly string[]; docUrl: string } {
+    const { main } = this;
+    if (main === null) return { comments: [], docUrl: '' };
+    const { identity = false, docUrl = '' } = this.#options;
+    return {
+      comments: identity && mayComment(this.#profile.comments) ? buildComments(main, coverage) : [],
+      docUrl: docUrl === '' ? '' : docUrlOf(docUrl, main),
+    };
+  }
+
+  /** True when the mapping's binary is wanted though nothing lacks a name. */
+  #isWanted({ index }: MappingRecord): boolean {
+    const { identity = false, docUrl = '', sourceMap = [], repair = false } = this.#options;
+    if (repair) return true;
+    const wantsUrl = docUrl !== '' && this.#profile.docUrl === '';
+    return index === 0 && ((identity && mayComment(this.#profile.comments)) || wantsUrl || sourceMap.length > 0);
+  }
+
   /** Finds the mapping's binary and looks up what lacks names; gives the way to open that binary again. */
   async #match(work: MappingWork, outcome: MappingOutcome): Promise<ResolvedMapping['reopen']> {
     const { record, lacking, locations } = work;
@@ -201,13 +233,15 @@ class Run {
       if (lacking.length > 0) outcome.refused('not found', 'these addresses belong to no mapping of the profile', '');
       return null;
     }
-    if (lacking.length === 0 && (record.hasFunctions || locations.length === 0)) return null;
+    if (locations.length === 0) return null;
+    if (lacking.length === 0 && record.hasFunctions && !this.#isWanted(record)) return null;
     const proven = await this.#ladder.climb(record, work, outcome);
     if (proven === LATE) outcome.late(TOO_LATE);
     if (proven === LATE || proven === null) return null;
     const { candidate, lease, verdict, evidence } = proven;
     try {
       outcome.accepted(candidate, verdict, evidence);
+      if (record.index === 0) this.main = factsOf(proven);
       await this.#lookup(work, proven, outcome);
       return () => candidate.lease();
     } finally {
@@ -234,6 +268,18 @@ class Run {
     }
     outcome.explainRest(profile, located);
   }
+}
+
+function factsOf({ candidate, located }: Proven): BuildFacts {
+  const { object } = located.symbols;
+  const { gnu, uuid, pe } = object.ids;
+  const archived = candidate.build.find(({ identity }) => identity.go !== null);
+  return { name: candidate.name, buildId: gnu ?? uuid ?? pe ?? '', go: archived?.identity.go ?? goBuild(object) };
+}
+
+function withFilesMoved(raw: Uint8Array, main: BuildFacts | null, { sourceMap = [] }: OutputOptions): Uint8Array {
+  if (sourceMap.length === 0) return raw;
+  return renameFiles(Profile.scan(raw), new SourceMap(sourceMap).for(main?.go ?? null));
 }
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {

@@ -8,7 +8,7 @@ import type { DemoOptions } from './demo.ts';
 import type { ExplainOptions } from './explain.ts';
 import type { InspectOptions } from './inspect.ts';
 import type { LookupOptions } from './lookup.ts';
-import type { StoreOptions } from './store.ts';
+import type { AddOptions, StoreOptions } from './store.ts';
 import type { SymbolizeOptions } from './symbolize.ts';
 import { UsageError } from './usage.ts';
 
@@ -21,6 +21,18 @@ const archOption = () =>
   new Option('--arch <name>', 'of a universal file, the part for this architecture: arm64, amd64, x86_64h...');
 
 const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
+
+const docUrlOption = () =>
+  new Option(
+    '--doc-url <template>',
+    'documentation URL of profiles without one: https://git.example.com/{module}/tree/{revision}; also {version} {buildId} {goVersion} {name}',
+  );
+
+const sourceMapOption = () =>
+  new Option(
+    '--source-map <from=to>',
+    'where source files are now; FROM is a directory, or GOROOT, GOMODCACHE, MAIN for -trimpath builds; may be repeated',
+  ).argParser(collect);
 
 const program = new Command('resym')
   .description('Names the frames of pprof profiles from an archive of unstripped binaries.')
@@ -36,6 +48,9 @@ program
   .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:7070)')
   .addOption(storeOption())
   .option('--target <name=url>', 'a service to proxy; may be repeated', collect)
+  .option('--no-identity', 'no comments that say which build the main binary is')
+  .addOption(docUrlOption())
+  .addOption(sourceMapOption())
   .action(async (options: Flags) => (await import('./serve.ts')).serve(options));
 
 program
@@ -46,6 +61,10 @@ program
   .option('--binary <file>', 'a binary to use before the archive; may be repeated', collect)
   .addOption(storeOption())
   .option('--jobs <n>', 'profiles worked on at once (default: the number of processors)')
+  .option('--repair', 'restore what a client has taken from named frames: inlined calls, start lines, names')
+  .option('--no-identity', 'no comments that say which build the main binary is')
+  .addOption(docUrlOption())
+  .addOption(sourceMapOption())
   .option('--report <file>', 'write what was named, and why the rest was not, as JSON; - is stdout')
   .action(async (profiles: string[], options: SymbolizeOptions) =>
     (await import('./symbolize.ts')).symbolize(profiles, options),
@@ -57,6 +76,7 @@ program
   .argument('<profile>', 'a profile; - is stdin')
   .option('--binary <file>', 'a binary to use before the archive; may be repeated', collect)
   .addOption(storeOption())
+  .option('--repair', 'with what --repair of symbolize would restore')
   .option('--json', 'the report as JSON')
   .action(async (profile: string, options: ExplainOptions) => (await import('./explain.ts')).explain(profile, options));
 
@@ -84,10 +104,15 @@ const store = program.command('store').description('the archive of binaries');
 store
   .command('add')
   .description('add binaries; directories are searched')
-  .argument('<path...>')
+  .argument('[path...]')
+  .option(
+    '--pid <n>',
+    'the program and libraries of a running process, also deleted ones, and the vdso; may be repeated (Linux)',
+    collect,
+  )
   .addOption(storeOption())
   .option('--json', 'what was added, as JSON')
-  .action(async (paths: string[], options: StoreOptions) => (await import('./store.ts')).add(paths, options));
+  .action(async (paths: string[], options: AddOptions) => (await import('./store.ts')).add(paths, options));
 
 store
   .command('ls')

@@ -21,6 +21,7 @@ export async function serve(flags: Flags): Promise<void> {
     targets,
     defaultTarget: config.defaultTarget,
     resymbolizer: engine,
+    output: { identity: config.identity, docUrl: config.docUrl, sourceMap: config.sourceMap },
     limits: { budgetMs: config.budgetMs, maxProfileBytes: config.maxProfileBytes },
     logger,
     isDraining: () => server.draining,

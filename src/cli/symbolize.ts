@@ -4,7 +4,9 @@ import { basename, join, relative, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { symbolizeAll } from '../workers/batch.ts';
 import { attempt, type Entry, type Job, writeWhole } from '../workers/profile-file.ts';
+import { checkedDocUrl, checkedRule, ConfigError } from '../config.ts';
 import { openEngine } from '../open-engine.ts';
+import type { OutputOptions, ResymOptions } from '../pipeline.ts';
 import { binaryFile } from '../store/local.ts';
 import { existingStoreDir } from './archive.ts';
 import { printable } from './fields.ts';
@@ -17,6 +19,11 @@ export interface SymbolizeOptions {
   readonly store?: string;
   readonly jobs?: string;
   readonly report?: string;
+  readonly repair?: true;
+  /** False when said so. */
+  readonly identity?: boolean;
+  readonly docUrl?: string;
+  readonly sourceMap?: readonly string[];
 }
 
 /** Where files are looked for in a directory given as input. */
@@ -30,12 +37,31 @@ export async function symbolize(inputs: readonly string[], options: SymbolizeOpt
     if (!(await isBinary(path))) throw new UsageError(`--binary ${path}: no such file`);
   }
   const storeDir = existingStoreDir(options.store);
+  const how: ResymOptions = {
+    ...outputOptions(options),
+    pinned,
+    repair: options.repair ?? false,
+    weigh: options.report !== undefined,
+  };
   const onDone = (entry: Entry): void => say(entry, jobs.length);
   const entries = jobs.some(({ input, output }) => input === '-' || output === '-')
-    ? await throughPipes(jobs, storeDir, pinned, onDone)
-    : await symbolizeAll(jobs, () => openEngine(storeDir), { threads, storeDir, pinned, onDone });
+    ? await throughPipes(jobs, storeDir, how, onDone)
+    : await symbolizeAll(jobs, () => openEngine(storeDir), { threads, storeDir, how, onDone });
   if (entries.some((entry) => entry.status === 'failed')) process.exitCode = 1;
   if (options.report !== undefined) await writeReport(options.report, entries);
+}
+
+/** Throws UsageError. */
+function outputOptions({ identity = true, docUrl, sourceMap = [] }: SymbolizeOptions): OutputOptions {
+  try {
+    return {
+      identity,
+      docUrl: docUrl === undefined ? '' : checkedDocUrl(docUrl),
+      sourceMap: sourceMap.map(checkedRule),
+    };
+  } catch (error) {
+    throw error instanceof ConfigError ? new UsageError(error.message) : error;
+  }
 }
 
 /** A file, or a dSYM bundle with a file in it. */
@@ -47,7 +73,7 @@ async function isBinary(path: string): Promise<boolean> {
 async function throughPipes(
   jobs: readonly Job[],
   storeDir: string | null,
-  pinned: readonly string[],
+  how: ResymOptions,
   onDone: (entry: Entry) => void,
 ): Promise<Entry[]> {
   const engine = await openEngine(storeDir);
@@ -55,7 +81,7 @@ async function throughPipes(
   for (const job of jobs) {
     const entry = await attempt(job, async () => {
       const body = job.input === '-' ? await readStdin() : await readFile(job.input);
-      const result = await engine.resymbolize(body, { pinned });
+      const result = await engine.resymbolize(body, how);
       if (job.output === '-') await writeStdout(result.body);
       else await writeWhole(job.output, result.body);
       return result;

@@ -66,7 +66,8 @@ function codeSection(object: ObjectFile): Identity['text'] {
     : { address: hex(object, section.address), size: section.size };
 }
 
-function goBuild(object: ObjectFile): GoBuild | null {
+/** What the file says it was built from; null for what is no Go program, or does not say. */
+export function goBuild(object: ObjectFile): GoBuild | null {
   const info = readBuildInfo(object);
   if (info === null) return null;
   const main = info.main && { path: info.main.path, version: info.main.version };

@@ -32,4 +32,6 @@ export interface ProfileEdits {
   readonly flags: ReadonlyMap<number, MappingFlags>;
   /** Appended to the profile's comments. */
   readonly comments: readonly string[];
+  /** Written when the profile has none. */
+  readonly docUrl?: string;
 }

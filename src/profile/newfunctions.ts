@@ -4,7 +4,7 @@
  * Work is proportional to what the edits need, not to what the profile holds: the table's strings are looked at once and
  * compared as bytes with those that are wanted; none is kept.
  */
-import type { NewFunction, NewLine } from './edits.ts';
+import type { NewFunction, NewLine, ProfileEdits } from './edits.ts';
 import { FUNCTION, PROFILE } from './fields.ts';
 import type { FunctionTable } from './functions.ts';
 import type { Profile } from './profile.ts';
@@ -43,9 +43,13 @@ interface Entry {
   id: number | bigint;
 }
 
+type NewStrings = Pick<ProfileEdits, 'comments' | 'docUrl'>;
+
 export class NewFunctions {
   /** String indexes of the new comments. */
   readonly comments: readonly number[];
+  /** String index of the new documentation URL; 0 for none. */
+  readonly docUrl: number;
   /** Bytes that `write` writes. */
   readonly size: number;
   readonly #profile: Profile;
@@ -60,17 +64,19 @@ export class NewFunctions {
   readonly #strings: Uint8Array[] = [];
 
   /** `lines`: for each location to be written its lines. Throws nothing of its own. */
-  constructor(profile: Profile, lines: readonly (readonly NewLine[])[], comments: readonly string[]) {
+  constructor(profile: Profile, lines: readonly (readonly NewLine[])[], { comments, docUrl = '' }: NewStrings) {
     this.#profile = profile;
     this.#lineEntries = new Int32Array(lines.reduce((sum, { length }) => sum + length, 0));
     this.#collect(lines);
     const wantedComments = comments.map((text) => this.#want(text));
+    const wantedUrl = docUrl === '' ? -1 : this.#want(docUrl);
     if (this.#wanted.length > 0) {
       const numbers = this.#findStrings();
       const candidates = this.#findFunctions(numbers);
       this.#assign(numbers, candidates);
     }
     this.comments = wantedComments.map((number) => this.#index(number));
+    this.docUrl = wantedUrl < 0 ? 0 : this.#index(wantedUrl);
     this.size = this.#measure();
   }
 

@@ -2,7 +2,7 @@
  * Writes names into a profile without decoding it.
  *
  * The output is the input with three kinds of change: Location records whose lines were replaced and Mapping records whose flags
- * were set are written anew in their place, and at the end follow new Function records, new strings and new comments. All
+ * were set are written anew in their place, and at the end follow new Function records, new strings, new comments and a URL. All
  * other bytes are copied in runs: samples, ids, addresses, unknown fields, fields written in unusual ways.
  *
  *   input    ... sample | location 1 | sample | location 2 | mapping 1 | string_table ...
@@ -26,14 +26,16 @@ export type { MappingFlags, NewFunction, NewLine, ProfileEdits };
  */
 export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   const mappings = [...edits.flags.keys()].sort((a, b) => a - b).filter((index) => flagsChange(profile, edits, index));
-  if (edits.lines.size === 0 && mappings.length === 0 && edits.comments.length === 0) return profile.raw;
+  const docUrl = profile.docUrl === '' ? (edits.docUrl ?? '') : '';
+  const isUntouched = edits.lines.size === 0 && mappings.length === 0 && edits.comments.length === 0 && docUrl === '';
+  if (isUntouched) return profile.raw;
   const { locations } = profile;
   const edited = Float64Array.from(edits.lines.keys()).sort();
   for (const index of edited) {
     if (!(index >= 0 && index < locations.count)) throw new RangeError(`location ${index} of ${locations.count}`);
   }
   const lists = Array.from(edited, (index) => edits.lines.get(index)!);
-  const functions = new NewFunctions(profile, lists, edits.comments);
+  const functions = new NewFunctions(profile, lists, { comments: edits.comments, docUrl });
 
   // First pass: how large everything becomes.
   const reader = new WireReader(profile.raw);
@@ -49,6 +51,7 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
     size += 1 + varintSize(content) + content - (end - start);
   }
   for (const comment of functions.comments) size += 1 + varintSize(comment);
+  if (functions.docUrl !== 0) size += 1 + varintSize(functions.docUrl);
   // A flag takes two bytes, and up to ten of them one more for the record's length.
   size += 9 * mappings.length;
   if (size > MAX_PROFILE_BYTES)
@@ -79,6 +82,10 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   for (const comment of functions.comments) {
     writer.byte(tag(PROFILE.comment, VARINT));
     writer.varint(comment);
+  }
+  if (functions.docUrl !== 0) {
+    writer.byte(tag(PROFILE.doc_url, VARINT));
+    writer.varint(functions.docUrl);
   }
   return writer.written();
 }

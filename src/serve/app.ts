@@ -14,7 +14,7 @@
 import { randomBytes } from 'node:crypto';
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import { pino, type Logger } from 'pino';
-import type { Resymbolizer } from '../pipeline.ts';
+import type { OutputOptions, Resymbolizer } from '../pipeline.ts';
 import type { Target } from '../source/target.ts';
 import { answerError, HttpProblem, methodNotAllowed, refuseMethod } from './errors.ts';
 import { exchangeOf } from './exchange.ts';
@@ -36,6 +36,8 @@ export interface AppOptions {
   readonly defaultTarget?: string | null;
   readonly resymbolizer: Resymbolizer;
   readonly limits?: Partial<Limits>;
+  /** For all targets that say nothing else. */
+  readonly output?: OutputOptions;
   /** Silent unless given. */
   readonly logger?: Logger;
   /** True once the server takes no new work; see server.ts. */
@@ -56,6 +58,7 @@ export function createApp(options: AppOptions): Express {
     resymbolizer,
     symbols: new SymbolMemory(),
     limits: { ...DEFAULT_LIMITS, ...options.limits },
+    output: options.output ?? {},
     via: `1.1 resym-${randomBytes(6).toString('hex')}`,
   };
 

@@ -1,5 +1,5 @@
 import { FormatError, LimitError, messageOf } from '../errors.ts';
-import type { Resymbolizer, ResymResult } from '../pipeline.ts';
+import type { OutputOptions, Resymbolizer, ResymResult } from '../pipeline.ts';
 
 /** What became of a body given to the engine. Only `done` changes it. */
 export type Outcome =
@@ -17,6 +17,9 @@ export interface EnrichOptions {
   /** Rejects the wait with its reason: nobody wants the answer any more. */
   readonly signal: AbortSignal;
   readonly pinned?: readonly string[];
+  readonly output?: OutputOptions;
+  /** The report is asked for: with weights. */
+  readonly weigh?: boolean;
   /** Called with every result, also with one that comes too late. */
   readonly onResult?: (result: ResymResult) => void;
 }
@@ -29,10 +32,10 @@ export const GRACE_MS = 500;
 
 /** Runs the engine on a body, within the budget. Rejects only with the signal's reason. */
 export async function enrich(engine: Resymbolizer, body: Uint8Array, options: EnrichOptions): Promise<Outcome> {
-  const { budgetMs, signal, pinned, onResult } = options;
+  const { budgetMs, signal, pinned = [], output = {}, weigh = false, onResult } = options;
   signal.throwIfAborted();
   const deadline = performance.now() + budgetMs;
-  const work = run(engine, body, { deadline, signal, ...(pinned !== undefined && { pinned }) }, onResult);
+  const work = run(engine, body, { deadline, signal, pinned, weigh, ...output }, onResult);
   let stop: () => void = () => undefined;
   const interrupted = new Promise<Outcome>((resolve, reject) => {
     const timer = setTimeout(() => resolve({ kind: 'late' }), budgetMs + GRACE_MS);

@@ -13,7 +13,7 @@
  */
 import type { Request, Response } from 'express';
 import { UpstreamError } from '../errors.ts';
-import type { Resymbolizer } from '../pipeline.ts';
+import type { OutputOptions, Resymbolizer } from '../pipeline.ts';
 import { isCutShort, withoutEncoding } from '../source/encoding.ts';
 import { fetchFrom, type TargetResponse } from '../source/fetch.ts';
 import { hold } from '../source/hold.ts';
@@ -32,6 +32,8 @@ export interface ProxyContext {
   readonly resymbolizer: Resymbolizer;
   readonly symbols: SymbolMemory;
   readonly limits: Limits;
+  /** What is written beside the names, for targets that say nothing else. */
+  readonly output: OutputOptions;
   /** This server's name in Via headers, different in every process. */
   readonly via: string;
 }
@@ -112,7 +114,7 @@ export async function proxy(
 
 /** The whole body is here; it is a profile, or so short or odd that only the engine can tell. */
 async function answerProfile(
-  { resymbolizer, symbols, limits }: ProxyContext,
+  { resymbolizer, symbols, limits, output }: ProxyContext,
   target: Target,
   response: TargetResponse,
   received: Uint8Array,
@@ -131,6 +133,7 @@ async function answerProfile(
     budgetMs: limits.budgetMs,
     signal: exchange.signal,
     pinned: target.binaries,
+    output: { ...output, ...target.output },
     onResult: ({ mappings }) => symbols.remember(target.name, mappings),
   });
   if (outcome.kind === 'refused' && (await isCutShort(body, limits.maxRawBytes)))

@@ -10,7 +10,7 @@ import { exchangeOf } from './exchange.ts';
 import type { ProxyContext } from './proxy.ts';
 
 export async function serveSymbolize(context: ProxyContext, req: Request, res: Response): Promise<void> {
-  const { body, outcome } = await enrichUpload(context, req, res);
+  const { body, outcome } = await enrichUpload(context, req, res, false);
   setStatus(res, statusOf(outcome, context.limits.uploadBudgetMs));
   setTimings(res);
   res.setHeader('Content-Type', 'application/octet-stream');
@@ -19,7 +19,7 @@ export async function serveSymbolize(context: ProxyContext, req: Request, res: R
 }
 
 export async function serveExplain(context: ProxyContext, req: Request, res: Response): Promise<void> {
-  const { outcome } = await enrichUpload(context, req, res);
+  const { outcome } = await enrichUpload(context, req, res, true);
   const { uploadBudgetMs } = context.limits;
   if (outcome.kind !== 'done') throw new HttpProblem(503, statusOf(outcome, uploadBudgetMs).reason);
   setStatus(res, statusOf(outcome, uploadBudgetMs));
@@ -31,9 +31,10 @@ export async function serveExplain(context: ProxyContext, req: Request, res: Res
 
 /** Throws HttpProblem for a body that is no profile, or too large for one. */
 async function enrichUpload(
-  { resymbolizer, limits }: ProxyContext,
+  { resymbolizer, limits, output }: ProxyContext,
   req: Request,
   res: Response,
+  weigh: boolean,
 ): Promise<{ body: Uint8Array; outcome: Outcome }> {
   const exchange = exchangeOf(res);
   const received = await readRequestBody(req, limits.maxProfileBytes);
@@ -43,7 +44,8 @@ async function enrichUpload(
     throw new HttpProblem(415, 'the body has a Content-Encoding that is not understood, or is damaged', {
       'Accept-Encoding': 'gzip, identity',
     });
-  const outcome = await enrich(resymbolizer, body, { budgetMs: limits.uploadBudgetMs, signal: exchange.signal });
+  const { uploadBudgetMs: budgetMs } = limits;
+  const outcome = await enrich(resymbolizer, body, { budgetMs, signal: exchange.signal, output, weigh });
   if (outcome.kind === 'refused') {
     const { error } = outcome;
     throw new HttpProblem(error.code === 'limit' ? 413 : 400, `the body is no profile: ${messageOf(error)}`);

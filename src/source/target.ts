@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Agent } from 'undici';
-import { ConfigError, type TargetConfig } from '../config.ts';
+import { ConfigError, type Output, type TargetConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
 
 /**
@@ -28,6 +28,8 @@ export class Target {
   readonly label: string;
   /** Paths of binaries to try before the archive. */
   readonly binaries: readonly string[];
+  /** What this target says about what is written beside the names. */
+  readonly output: Partial<Output>;
   readonly forwardAuthorization: boolean;
   readonly dispatcher: Agent;
   readonly #headers: Readonly<Record<string, string>>;
@@ -40,6 +42,12 @@ export class Target {
     this.basePath = url.pathname.replace(PPROF_TAIL, '').replace(/\/+$/, '');
     this.label = socketPath === null ? this.origin + this.basePath : `unix:${socketPath}${this.basePath}`;
     this.binaries = config.binaries;
+    const { identity, docUrl, sourceMap } = config;
+    this.output = {
+      ...(identity !== undefined && { identity }),
+      ...(docUrl !== undefined && { docUrl }),
+      ...(sourceMap !== undefined && { sourceMap }),
+    };
     this.forwardAuthorization = config.forwardAuthorization;
     this.#headers = credentials(name, url, config);
     const { tls } = config;

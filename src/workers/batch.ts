@@ -1,12 +1,12 @@
 import { Tinypool } from 'tinypool';
 import { type Entry, type Job, symbolizeFile } from './profile-file.ts';
-import type { Resymbolizer } from '../pipeline.ts';
+import type { Resymbolizer, ResymOptions } from '../pipeline.ts';
 import type { ThreadJob } from './thread.ts';
 
 export interface BatchOptions {
   readonly threads: number;
   readonly storeDir: string | null;
-  readonly pinned: readonly string[];
+  readonly how: ResymOptions;
   /** Called as each profile is done, in any order. */
   readonly onDone: (entry: Entry) => void;
 }
@@ -18,14 +18,14 @@ const WORTH_A_THREAD = 8;
 export async function symbolizeAll(
   jobs: readonly Job[],
   engine: () => Promise<Resymbolizer>,
-  { threads, storeDir, pinned, onDone }: BatchOptions,
+  { threads, storeDir, how, onDone }: BatchOptions,
 ): Promise<Entry[]> {
   const useful = Math.min(threads, Math.floor(jobs.length / WORTH_A_THREAD));
   if (useful < 2) {
     const own = await engine();
     const entries: Entry[] = [];
     for (const job of jobs) {
-      const entry = await symbolizeFile(own, job, pinned);
+      const entry = await symbolizeFile(own, job, how);
       onDone(entry);
       entries.push(entry);
     }
@@ -39,7 +39,7 @@ export async function symbolizeAll(
   });
   try {
     const run = async (job: Job): Promise<Entry> => {
-      const entry = (await pool.run({ job, storeDir, pinned } satisfies ThreadJob)) as Entry;
+      const entry = (await pool.run({ job, storeDir, how } satisfies ThreadJob)) as Entry;
       onDone(entry);
       return entry;
     };

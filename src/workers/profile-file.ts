@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isParseError, isSystemError, messageOf } from '../errors.ts';
-import type { Resymbolizer, ResymResult } from '../pipeline.ts';
+import type { Resymbolizer, ResymOptions, ResymResult } from '../pipeline.ts';
 import type { ProfileReport } from '../rewrite/report.ts';
 
 /** A profile to work on. */
@@ -19,9 +19,9 @@ export interface Entry extends Partial<ProfileReport> {
 }
 
 /** Reads, symbolizes and writes one saved profile. A bad input is an entry with an error; only defects reject. */
-export async function symbolizeFile(engine: Resymbolizer, job: Job, pinned: readonly string[]): Promise<Entry> {
+export async function symbolizeFile(engine: Resymbolizer, job: Job, how: ResymOptions): Promise<Entry> {
   return attempt(job, async () => {
-    const result = await engine.resymbolize(await readFile(job.input), { pinned });
+    const result = await engine.resymbolize(await readFile(job.input), how);
     await writeWhole(job.output, result.body);
     return result;
   });

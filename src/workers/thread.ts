@@ -1,18 +1,18 @@
 /** What a batch thread runs: one engine a thread, warm over all its profiles. */
 import { openEngine } from '../open-engine.ts';
-import type { Engine } from '../pipeline.ts';
+import type { Engine, ResymOptions } from '../pipeline.ts';
 import { type Entry, type Job, symbolizeFile } from './profile-file.ts';
 
 export interface ThreadJob {
   readonly job: Job;
   /** null: no archive. */
   readonly storeDir: string | null;
-  readonly pinned: readonly string[];
+  readonly how: ResymOptions;
 }
 
 let engine: Promise<Engine> | undefined;
 
-export default async function run({ job, storeDir, pinned }: ThreadJob): Promise<Entry> {
+export default async function run({ job, storeDir, how }: ThreadJob): Promise<Entry> {
   engine ??= openEngine(storeDir);
-  return symbolizeFile(await engine, job, pinned);
+  return symbolizeFile(await engine, job, how);
 }

@@ -147,7 +147,7 @@ describe('resym symbolize', () => {
       status: 'enriched',
       error: null,
       locations: { total: 96, namedBefore: 91, namedAfter: 96 },
-      weighedBy: { type: 'cpu', unit: 'nanoseconds', total: 1710000000 },
+      weighedBy: { type: 'cpu', unit: 'nanoseconds', total: 5100000000 },
     });
     const main = (mappings as Record<string, unknown>[])[0];
     assert.deepEqual(main, {
@@ -163,7 +163,7 @@ describe('resym symbolize', () => {
       namedBefore: 91,
       namedAfter: 96,
       reason: '',
-      weight: { flat: 1710000000, cumulative: 1710000000 },
+      weight: { flat: 5100000000, cumulative: 5100000000 },
       tried: [{ binary: 'shop', foundBy: 'build-id', verdict: 'match', checked: 91, agreed: 91, reason: '' }],
       unresolved: [],
       repaired: {},

@@ -55,7 +55,7 @@ async function assertSpliced(raw: Uint8Array, edits: ProfileEdits): Promise<Uint
   const copy = Uint8Array.from(raw);
   const result = splice(profile, edits);
   assert.equal(Buffer.compare(raw, copy), 0, 'the input was written to');
-  assertUntouched(raw, result, { comments: edits.comments.length });
+  assertUntouched(raw, result, /^/);
 
   const old = reflect(raw);
   const now = reflect(result);
