@@ -12,12 +12,14 @@
 import type { Deadline } from './deadline.ts';
 import { LATE } from './deadline.ts';
 import { isParseError, isSystemError, messageOf } from './errors.ts';
+import { weighDamaged } from './match/damage.ts';
 import { type Evidence, weigh } from './match/evidence.ts';
 import { SketchQuery } from './match/sketch.ts';
 import { judge, type Verdict } from './match/verdict.ts';
 import type { Profile } from './profile/profile.ts';
 import { hasSameCode, Located } from './rewrite/located.ts';
 import type { MappingOutcome } from './rewrite/outcome.ts';
+import { clientShift } from './rewrite/repair.ts';
 import { sketchFrames } from './rewrite/sketch-frames.ts';
 import type { MappingWork } from './rewrite/survey.ts';
 import type { MappingRecord } from './profile/profile.ts';
@@ -33,6 +35,8 @@ export interface Proven {
   readonly located: Located;
   readonly evidence: Evidence;
   readonly verdict: Verdict;
+  /** A client named this mapping's frames from addresses too far on: rewrite/repair.ts. */
+  readonly isShifted: boolean;
 }
 
 /** Fewer named frames do not tell one binary of an archive from another. */
@@ -49,17 +53,25 @@ export class Ladder {
   readonly #finder: CandidateFinder;
   readonly #deadline: Deadline;
   readonly #pinned: readonly string[];
+  readonly #repair: boolean;
 
-  constructor(profile: Profile, finder: CandidateFinder, deadline: Deadline, pinned: readonly string[]) {
+  constructor(
+    profile: Profile,
+    finder: CandidateFinder,
+    deadline: Deadline,
+    pinned: readonly string[],
+    repair: boolean,
+  ) {
     this.#profile = profile;
     this.#finder = finder;
     this.#deadline = deadline;
     this.#pinned = pinned;
+    this.#repair = repair;
   }
 
   /** The mapping's binary; null with the reason in `outcome`. */
   async climb(record: MappingRecord, work: MappingWork, outcome: MappingOutcome): Promise<Attempt> {
-    const climb = new Climb(this.#profile, this.#deadline, work, outcome);
+    const climb = new Climb(this.#profile, this.#deadline, work, outcome, this.#repair);
     try {
       return await this.#climb(record, work, climb);
     } catch (error) {
@@ -139,9 +151,11 @@ class Climb {
   readonly #work: MappingWork;
   readonly #outcome: MappingOutcome;
   readonly #refusals: Verdict[] = [];
+  readonly #repair: boolean;
   #hint: { readonly reason: string; readonly advice: string } | null = null;
 
-  constructor(profile: Profile, deadline: Deadline, work: MappingWork, outcome: MappingOutcome) {
+  constructor(profile: Profile, deadline: Deadline, work: MappingWork, outcome: MappingOutcome, repair: boolean) {
+    this.#repair = repair;
     this.#profile = profile;
     this.#deadline = deadline;
     this.#work = work;
@@ -178,7 +192,7 @@ class Climb {
       if (twin !== undefined && !hasSameCode(located, twin.located, this.#profile, this.#work)) {
         return this.#refused(candidate, `${candidate.name} has the same Go code, but other C code`, '');
       }
-      const evidence = weigh(located.evidence(this.#profile, this.#work));
+      const { evidence, isShifted } = this.#weigh(candidate, located);
       const verdict = judge(candidate.name, candidate.foundBy, evidence, located.bounds(this.#profile, this.#work));
       this.#outcome.tried(candidate, verdict, evidence);
       if (verdict.kind !== 'match' && verdict.kind !== 'twin') {
@@ -186,10 +200,23 @@ class Climb {
         return null;
       }
       isKept = true;
-      return { candidate, lease, located, evidence, verdict };
+      return { candidate, lease, located, evidence, verdict, isShifted };
     } finally {
       if (!isKept) lease.release();
     }
+  }
+
+  /** With repair, and beside an ID or the user's word, what clients do to frames does not speak against the binary. */
+  #weigh({ foundBy }: Candidate, located: Located): { evidence: Evidence; isShifted: boolean } {
+    const pairs = (shift: number) => located.evidence(this.#profile, this.#work, shift);
+    const isClaimed = foundBy === 'build-id' || foundBy === 'pinned' || foundBy === 'twin';
+    if (!this.#repair || !isClaimed) return { evidence: weigh(pairs(0)), isShifted: false };
+    const evidence = weighDamaged(pairs(0));
+    const shift = clientShift(located.symbols);
+    if (shift === 0 || evidence.goDisagreed === 0) return { evidence, isShifted: false };
+    const shifted = weighDamaged(pairs(shift), true);
+    const isShifted = shifted.goDisagreed < evidence.goDisagreed;
+    return { evidence: isShifted ? shifted : evidence, isShifted };
   }
 
   #refused(candidate: Candidate, reason: string, advice: string): null {

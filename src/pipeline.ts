@@ -24,6 +24,7 @@ import { type MappingFlags, type NewLine, splice } from './profile/splice.ts';
 import { type BuildFacts, buildComments, type Coverage, docUrlOf, mayComment } from './rewrite/build-comments.ts';
 import { LineMaker, mayReplace } from './rewrite/merge.ts';
 import { MappingOutcome } from './rewrite/outcome.ts';
+import { Repairer } from './rewrite/repair.ts';
 import type { ProfileReport } from './rewrite/report.ts';
 import { SourceMap, type SourceRule } from './rewrite/source-map.ts';
 import { type MappingWork, outermostName, survey } from './rewrite/survey.ts';
@@ -122,7 +123,11 @@ export class Engine implements Resymbolizer {
     const { lines, flags, outcomes } = run;
     const namedAfter = sum(outcomes, (outcome) => outcome.namedAfter);
     const coverage = { nameable, named: namedAfter, byResym: sum(outcomes, (outcome) => outcome.newlyNamed) };
-    const raw = withFilesMoved(splice(profile, { lines, flags, ...run.identity(coverage) }), run.main, options);
+    const raw = withFilesMoved(
+      splice(profile, { lines, flags, exactStartLines: options.repair ?? false, ...run.identity(coverage) }),
+      run.main,
+      options,
+    );
     const changed = raw !== received;
     lap('rewrite');
     const out = !changed && !isLegacy ? body : decoded.wrapping === 'none' && !isLegacy ? raw : encodeBody(raw);
@@ -193,7 +198,7 @@ class Run {
     this.#profile = profile;
     this.#options = options;
     this.#deadline = new Deadline(options.deadline, options.signal);
-    this.#ladder = new Ladder(profile, finder, this.#deadline, options.pinned ?? []);
+    this.#ladder = new Ladder(profile, finder, this.#deadline, options.pinned ?? [], options.repair ?? false);
   }
 
   async mapping(work: MappingWork): Promise<void> {
@@ -243,6 +248,7 @@ class Run {
       outcome.accepted(candidate, verdict, evidence);
       if (record.index === 0) this.main = factsOf(proven);
       await this.#lookup(work, proven, outcome);
+      if (this.#options.repair === true && verdict.lines) await this.#repair(work, proven, outcome);
       return () => candidate.lease();
     } finally {
       lease.release();
@@ -267,6 +273,23 @@ class Run {
       outcome.replaced(location, need, found);
     }
     outcome.explainRest(profile, located);
+  }
+
+  /** Gives named locations back what a client took from them. */
+  async #repair(work: MappingWork, { located, isShifted }: Proven, outcome: MappingOutcome): Promise<void> {
+    const repairer = new Repairer(this.#profile, located, isShifted);
+    let looked = 0;
+    for (const location of work.locations) {
+      if (this.lines.has(location)) continue;
+      if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
+        outcome.late(TOO_LATE);
+        return;
+      }
+      const found = repairer.at(location);
+      if (found === null) continue;
+      this.lines.set(location, this.#maker.lines(found.frames));
+      outcome.repaired(found.damage, { source: 'pclntab', frames: found.frames });
+    }
   }
 }
 

@@ -73,7 +73,7 @@ describe('neighbouring builds of a Go program', { skip: needs, timeout: 3_600_00
       const edit = GO_EDITS[seed % GO_EDITS.length];
       const go = NEW[seed % NEW.length];
       const place = join(dir, String(seed));
-      const { right, wrong, profile } = await goNeighbours(place, seed, edit, go, OTHER!);
+      const { right, wrong, profile } = await goNeighbours(place, seed, edit, go, OTHER);
       const recorded = uncompressed(readFileSync(profile));
       const pinned = await new Engine(new CandidateFinder(null, new OpenedBinaries())).resymbolize(recorded, {
         pinned: [right],

@@ -76,8 +76,9 @@ export function isSameFunction(a: string, b: string): boolean {
   return isCxxLike(a) && isCxxLike(b) && bare(a) === bare(b);
 }
 
+/** Go's receivers are in parentheses as well, and there they tell methods apart: `sync.(*Mutex).Unlock`. */
 function isCxxLike(name: string): boolean {
-  return /[(<]|::/.test(name);
+  return /[(<]|::/.test(name) && !name.includes('.(');
 }
 
 /** Deeper nesting is compared as it is. */

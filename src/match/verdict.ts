@@ -61,6 +61,8 @@ const IN_TEXT = 0.95;
 const IN_PLACE = 0.98;
 /** Below these shares a binary is not the one, whoever speaks for it: a third of all bytes begin an instruction by chance. */
 const AFTER_CALL_AT_LEAST = 0.5;
+/** Go's stacks are walked by its own tables, and have no strays. */
+const AFTER_GO_CALL_AT_LEAST = 0.9;
 const ON_START_AT_LEAST = 0.7;
 /** Fewer addresses say nothing against a binary. */
 const MIN_AGAINST = 4;
@@ -86,7 +88,7 @@ export function judge(binary: string, foundBy: FoundBy, evidence: Evidence, boun
   const against =
     namesAgainst(binary, evidence, isClaimed) ??
     placesAgainst(binary, bounds) ??
-    codeAgainst(binary, bounds, isClaimed ? null : IN_PLACE);
+    codeAgainst(binary, bounds, isClaimed ? null : IN_PLACE, evidence.checked === 0);
   if (against !== null) return { kind: 'mismatch', reason: against, advice: advice(foundBy), lines: false };
   if (isClaimed) return foundBy === 'twin' ? { ...MATCH, kind: 'twin' } : MATCH;
   return judgeUnclaimed(binary, foundBy, evidence, bounds);
@@ -135,18 +137,22 @@ function placesAgainst(binary: string, { addresses, inText, inGoText, onGoCode }
   if (inText < addresses * IN_TEXT) {
     return `${addresses - inText} of ${addresses} addresses lie outside the code of ${binary}`;
   }
-  if (onGoCode < inGoText * IN_TEXT) {
+  if (onGoCode < inGoText * IN_PLACE) {
     return `${inGoText - onGoCode} of ${inGoText} addresses fall between the functions of ${binary}`;
   }
   return null;
 }
 
-/** @param share of addresses that must be in their place; null: only enough not to speak against it */
-function codeAgainst(binary: string, bounds: Bounds, share: number | null): string | null {
-  const { callers, afterCall, leaves, onStart } = bounds;
+/**
+ * @param share of addresses that must be in their place; null: only enough not to speak against it
+ * @param isAlone true when no named frame says anything
+ */
+function codeAgainst(binary: string, bounds: Bounds, share: number | null, isAlone: boolean): string | null {
+  const { callers, afterCall, leaves, onStart, addresses, inGoText } = bounds;
+  const isGoAlone = isAlone && addresses === inGoText;
   const isTooFew = (looked: number, right: number, least: number): boolean =>
     share === null ? looked >= MIN_AGAINST && right < looked * least : right < looked * share;
-  if (isTooFew(callers, afterCall, AFTER_CALL_AT_LEAST)) {
+  if (isTooFew(callers, afterCall, isGoAlone ? AFTER_GO_CALL_AT_LEAST : AFTER_CALL_AT_LEAST)) {
     return `${callers - afterCall} of ${callers} callers' addresses follow no call in the code of ${binary}`;
   }
   if (isTooFew(leaves, onStart, ON_START_AT_LEAST)) {

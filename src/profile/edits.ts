@@ -30,6 +30,11 @@ export interface ProfileEdits {
   readonly lines: ReadonlyMap<number, readonly NewLine[]>;
   /** By mapping index. */
   readonly flags: ReadonlyMap<number, MappingFlags>;
+  /**
+   * By default a function whose start line is known may become the profile's record of it without one, lest it be two in every graph.
+   * True where start lines are what the edits are about. Default false.
+   */
+  readonly exactStartLines?: boolean;
   /** Appended to the profile's comments. */
   readonly comments: readonly string[];
   /** Written when the profile has none. */

@@ -43,7 +43,7 @@ interface Entry {
   id: number | bigint;
 }
 
-type NewStrings = Pick<ProfileEdits, 'comments' | 'docUrl'>;
+type Rest = Pick<ProfileEdits, 'comments' | 'docUrl' | 'exactStartLines'>;
 
 export class NewFunctions {
   /** String indexes of the new comments. */
@@ -53,6 +53,8 @@ export class NewFunctions {
   /** Bytes that `write` writes. */
   readonly size: number;
   readonly #profile: Profile;
+  /** Whether a record without start line is another function than the one with it. */
+  readonly #exact: boolean;
   readonly #entries: Entry[] = [];
   /** For each line, in the order given, its function's position in #entries. */
   readonly #lineEntries: Int32Array;
@@ -64,8 +66,13 @@ export class NewFunctions {
   readonly #strings: Uint8Array[] = [];
 
   /** `lines`: for each location to be written its lines. Throws nothing of its own. */
-  constructor(profile: Profile, lines: readonly (readonly NewLine[])[], { comments, docUrl = '' }: NewStrings) {
+  constructor(
+    profile: Profile,
+    lines: readonly (readonly NewLine[])[],
+    { comments, docUrl = '', exactStartLines = false }: Rest,
+  ) {
     this.#profile = profile;
+    this.#exact = exactStartLines;
     this.#lineEntries = new Int32Array(lines.reduce((sum, { length }) => sum + length, 0));
     this.#collect(lines);
     const wantedComments = comments.map((text) => this.#want(text));
@@ -196,7 +203,7 @@ export class NewFunctions {
       if (!sameSystemName) continue;
       const otherLine = functions.startLine(i);
       if (otherLine === startLine) return i;
-      if (fallback < 0 && (otherLine === 0 || startLine === 0)) fallback = i;
+      if (fallback < 0 && (startLine === 0 || (otherLine === 0 && !this.#exact))) fallback = i;
     }
     return fallback;
   }

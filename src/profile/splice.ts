@@ -35,7 +35,7 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
     if (!(index >= 0 && index < locations.count)) throw new RangeError(`location ${index} of ${locations.count}`);
   }
   const lists = Array.from(edited, (index) => edits.lines.get(index)!);
-  const functions = new NewFunctions(profile, lists, { comments: edits.comments, docUrl });
+  const functions = new NewFunctions(profile, lists, { ...edits, docUrl });
 
   // First pass: how large everything becomes.
   const reader = new WireReader(profile.raw);

@@ -44,14 +44,17 @@ export class Located {
     return symbols.lookup(address);
   }
 
-  /** What profile and binary say about locations the profile has named, spread over the whole mapping. */
-  *evidence(profile: Profile, work: MappingWork): Generator<[NamedFrames, CandidateFrames | null]> {
+  /**
+   * What profile and binary say about locations the profile has named, spread over the whole mapping.
+   * @param shift added to the addresses the binary is asked for: rewrite/repair.ts
+   */
+  *evidence(profile: Profile, work: MappingWork, shift = 0): Generator<[NamedFrames, CandidateFrames | null]> {
     const named = namedLocations(profile, work);
     const step = Math.max(1, named.length / NAMED_SAMPLE);
     for (let at = 0; at < named.length; at += step) {
       const location = named[Math.floor(at)];
       const address = this.rebase.toFile(profile.locations.address(location));
-      yield [framesInProfile(profile, location), this.#candidateFrames(address)];
+      yield [framesInProfile(profile, location), this.#candidateFrames(address === null ? null : address + shift)];
     }
   }
 

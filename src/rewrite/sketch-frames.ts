@@ -23,7 +23,8 @@ export function sketchFrames(profile: Profile, work: MappingWork): SketchFrame[]
       .filter((place) => place >= 0n && place <= BigInt(Number.MAX_SAFE_INTEGER))
       .map(Number);
     const names = [...new Set([outermostName(profile, location), outermostSystemName(profile, location)])];
-    if (places.length > 0) frames.push({ names: names.filter((name) => name !== ''), places });
+    const line = profile.locations.lines(location)[0].line;
+    if (places.length > 0) frames.push({ names: names.filter((name) => name !== ''), places, line });
   }
   return frames;
 }

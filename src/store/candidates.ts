@@ -33,7 +33,7 @@ export interface Absence {
 /** Builds of one function table are few: the stripped one, the plain one. */
 const MAX_TWINS = 4;
 /** Binaries tried by what they seem to have: each is opened. */
-const MAX_ALIKE = 24;
+const MAX_ALIKE = 48;
 
 /** Finds the binaries that may belong to a mapping; the ladder (ladder.ts) tries them. All reject when the archive cannot be read. */
 export class CandidateFinder {

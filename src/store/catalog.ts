@@ -9,7 +9,7 @@ const NAMED_CANDIDATES = 5;
 
 /** The right binary scores 1, but for names that were changed on the way. */
 const MIN_SCORE = 0.9;
-/** Files of one Go function table: a stripped build and its twin. */
+/** Builds of one Go function table: a stripped one and its twin. */
 const MAX_ALIKE = 2;
 
 type Kind = 'key' | 'gnu' | 'go' | 'goDerivedGnu' | 'uuid' | 'pe' | 'pclntabSha256' | 'splitUnits';
@@ -19,6 +19,7 @@ type Sharers = StoredBinary | StoredBinary[];
 
 export class Catalog {
   readonly #byPath = new Map<string, StoredBinary>();
+  readonly #sketches = new Map<StoredBinary, Uint8Array>();
   readonly #byId: Readonly<Record<Kind, Map<string, Sharers>>> = {
     key: new Map(),
     gnu: new Map(),
@@ -34,10 +35,11 @@ export class Catalog {
     return this.#byPath.size;
   }
 
-  /** Puts a file in, in place of the one that had its path. */
-  set(binary: StoredBinary): void {
+  /** Puts a file in, in place of the one that had its path. `sketch`: what `search` goes by. */
+  set(binary: StoredBinary, sketch: Uint8Array | null = null): void {
     this.delete(binary.path);
     this.#byPath.set(binary.path, binary);
+    if (sketch !== null && binary.problem === '') this.#sketches.set(binary, sketch);
     for (const [index, id] of this.#idsOf(binary)) {
       const sharers = index.get(id);
       if (sharers === undefined) index.set(id, binary);
@@ -50,6 +52,7 @@ export class Catalog {
     const binary = this.#byPath.get(path);
     if (binary === undefined) return;
     this.#byPath.delete(path);
+    this.#sketches.delete(binary);
     for (const [index, id] of this.#idsOf(binary)) {
       const rest = listed(index.get(id)).filter((other) => other !== binary);
       if (rest.length === 0) index.delete(id);
@@ -99,20 +102,24 @@ export class Catalog {
   /** As SymbolStore.search. */
   search(query: SketchQuery, limit: number): StoredBinary[] {
     const scored: { binary: StoredBinary; score: number }[] = [];
-    for (const binary of this.#byPath.values()) {
-      if (binary.sketch === null || binary.problem !== '') continue;
-      const score = query.score(binary.sketch);
+    for (const [binary, sketch] of this.#sketches) {
+      const score = query.score(sketch);
       if (score >= MIN_SCORE) scored.push({ binary, score });
     }
     scored.sort((a, b) => b.score - a.score || byRichness(a.binary, b.binary));
-    const tables = new Map<string, number>();
+    const builds = new Set<string>();
+    const ofTable = new Map<string, number>();
     const found: StoredBinary[] = [];
     for (const { binary } of scored) {
       if (found.length === limit) break;
-      const table = binary.identity.ids.pclntabSha256 ?? binary.path;
-      const alike = tables.get(table) ?? 0;
-      tables.set(table, alike + 1);
-      if (alike < MAX_ALIKE) found.push(binary);
+      const { ids, goText, text } = binary.identity;
+      const table = ids.pclntabSha256 === null ? binary.path : `${ids.pclntabSha256} ${goText}`;
+      const build = `${binary.key} ${ids.pclntabSha256} ${text?.address} ${text?.size}`;
+      const alike = ofTable.get(table) ?? 0;
+      if (builds.has(build) || alike >= MAX_ALIKE) continue;
+      builds.add(build);
+      ofTable.set(table, alike + 1);
+      found.push(binary);
     }
     return found;
   }

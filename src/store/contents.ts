@@ -164,7 +164,7 @@ export class Contents {
     this.#waiting.delete(entry.file.path);
     this.#unreadable.delete(entry.file.path);
     this.#entries.set(entry.binary.path, entry);
-    this.catalog.set(entry.binary);
+    this.catalog.set(entry.binary, entry.sketch);
   }
 
   /** The file is gone; should it come back, it is a new one. */

@@ -10,7 +10,7 @@ import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
 import { openSlice } from '../object/open.ts';
 import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
-import { areTwins } from './archived.ts';
+import { areTwins, builds } from './archived.ts';
 import { entryFromFacts, factsFit, versionOf } from './entry.ts';
 import { examine, type Examination, type Examine, uselessness } from './examine.ts';
 import { FACTS_SCHEMA, type Facts, richness } from './facts.ts';
@@ -275,7 +275,8 @@ export class DirectoryStore implements SymbolStore {
     if (others.length === 0) return { outcome: 'added', note: `added as ${binary.key}${pair}` };
     const tookOver =
       before.kind === 'link' && before.path !== binary.path && after.kind === 'link' && after.path === binary.path;
-    const files = `${others.length + 1} files of this build`;
+    const isOneBuild = builds([binary, ...others]).length === 1;
+    const files = `${others.length + 1} files of ${isOneBuild ? 'this build' : 'different builds with this ID'}`;
     return tookOver
       ? { outcome: 'replaced', note: `added as ${binary.key}, now first of ${files}${pair}` }
       : { outcome: 'added', note: `added as ${binary.key}, one of ${files}${pair}` };

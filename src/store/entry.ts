@@ -14,6 +14,8 @@ import type { FoundFile } from './tree.ts';
 export interface Entry {
   readonly file: FoundFile;
   readonly binary: StoredBinary;
+  /** By which it is searched for, see match/sketch.ts; null for files without functions at known places. */
+  readonly sketch: Uint8Array | null;
 }
 
 /** True when the facts describe the file as it is now. */
@@ -103,10 +105,10 @@ function entry(
       addedAt,
       identity,
       debugOnly,
-      sketch,
       problem,
       version: versionOf(file),
     },
+    sketch,
   };
 }
 
@@ -116,9 +118,9 @@ function problemOf(identity: Identity): string {
 }
 
 /** What goes into the snapshot; null for what had better be looked at again. */
-export function factsOf({ file, binary }: Entry): Facts | null {
+export function factsOf({ file, binary, sketch }: Entry): Facts | null {
   if (binary.problem !== '' && problemOf(binary.identity) !== binary.problem) return null;
-  const { name, addedAt, sha256, debugOnly, sketch, identity } = binary;
+  const { name, addedAt, sha256, debugOnly, identity } = binary;
   const { sizeBytes, mtimeMs } = file;
   return { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, sketch, identity };
 }

@@ -19,8 +19,6 @@ export interface StoredBinary {
   readonly identity: Identity;
   /** True when it has debug sections but no code: objcopy --only-keep-debug, eu-strip -f. */
   readonly debugOnly: boolean;
-  /** By which `search` finds it; null for files without functions at known places. */
-  readonly sketch: Uint8Array | null;
   /** Why `find` passes it over: damaged, unreadable, without symbols. "" when it is fine. */
   readonly problem: string;
   /** Differs whenever the file has been changed: what a cache of its contents goes by, together with `path`. */
@@ -72,8 +70,8 @@ export interface SymbolStore {
   /** Usable binaries of a name, without its directory; by ID they are found better. */
   named(name: string): Promise<StoredBinary[]>;
   /**
-   * Usable binaries that may have nearly all frames of a query, best first, then the one added last; of one Go function table at
-   * most two. At most `limit`.
+   * Usable binaries that may have nearly all frames of a query, best first, then the one that knows more, then the one added last;
+   * one file of a build, two builds of one Go function table. At most `limit`.
    */
   search(query: SketchQuery, options: { readonly limit: number }): Promise<StoredBinary[]>;
   /** Everything, the damaged too, by name and key. */

@@ -43,6 +43,6 @@ export async function verifyEntry(
   const verified = { ...binary, sha256: hashed.sha256 };
   return {
     result: { binary: verified, ok: true, problem: '' },
-    entry: binary.sha256 === null ? { file, binary: verified } : entry,
+    entry: binary.sha256 === null ? { ...entry, binary: verified } : entry,
   };
 }

@@ -26,6 +26,7 @@ describe('names of one function', () => {
     ['main.work', 'main.work2', false],
     ['main.Map[...].func1', 'main.Map[...].func2', false],
     ['main.(*T).M', 'main.T.M', false],
+    ['sync.(*Mutex).Unlock', 'sync.(*RWMutex).Unlock', false],
     ['', 'main.work', false],
     ['std::vector::push_back', 'void std::vector<int, std::allocator<int> >::push_back(int const&) const', true],
     ['ns::f(int)', 'ns::f(long)', true],
