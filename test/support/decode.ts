@@ -49,6 +49,7 @@ export interface DecodedProfile {
   readonly locations: readonly DecodedLocation[];
   readonly functions: ReadonlyMap<bigint, DecodedFunction>;
   readonly strings: readonly string[];
+  readonly comments: readonly string[];
 }
 
 /** One frame as people compare them. */
@@ -69,6 +70,7 @@ export function decodeProfile(raw: Uint8Array): DecodedProfile {
     return found;
   };
   return {
+    comments: numbersOf(fields, 13).map((index) => strings[Number(index)]),
     sampleTypes: all(fields, 1).map((bytes) => {
       const type = fieldsOf(bytes);
       return `${text(type, 1)}/${text(type, 2)}`;

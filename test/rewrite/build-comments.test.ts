@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { GoBuild } from '../../src/match/identity.ts';
+import { buildComments, docUrlOf, docUrlProblem, mayComment } from '../../src/rewrite/build-comments.ts';
+
+const go: GoBuild = {
+  version: 'go1.26.1',
+  path: 'example.com/shop/cmd/api',
+  main: { path: 'example.com/shop', version: 'v1.4.2' },
+  settings: { 'vcs.revision': '1a2b3c', 'vcs.time': '2026-11-01T10:00:00Z', 'vcs.modified': 'true' },
+};
+const facts = { name: 'api', buildId: 'abcd', go };
+const coverage = { nameable: 100, named: 98, byResym: 5 };
+
+describe('comments on a build', () => {
+  it('say version, revision, build ID and coverage, a line each', () => {
+    assert.deepEqual(buildComments(facts, coverage), [
+      'resym: go1.26.1, module example.com/shop v1.4.2',
+      'resym: revision 1a2b3c of 2026-11-01T10:00:00Z, modified',
+      'resym: build ID abcd',
+      'resym: 98 of 100 locations named, 5 by resym',
+    ]);
+  });
+
+  it('leave out what the build does not say', () => {
+    const bare: GoBuild = { version: 'go1.15', path: 'command-line-arguments', main: null, settings: {} };
+    assert.deepEqual(buildComments({ ...facts, buildId: '', go: bare }, coverage).slice(0, -1), [
+      'resym: go1.15, module command-line-arguments',
+    ]);
+    assert.deepEqual(buildComments({ ...facts, go: null }, coverage)[0], 'resym: api');
+  });
+
+  it('are one line of printable text each, whatever the build info holds', () => {
+    const hostile = { ...go, settings: { 'vcs.revision': `a\n\u001b[2J\u202e${'x'.repeat(10_000)}` } };
+    for (const line of buildComments({ ...facts, name: 'a\nb', go: hostile }, coverage)) {
+      assert.ok(line.length < 500);
+      assert.ok(!['\n', '\u001b', '\u202e'].some((character) => line.includes(character)), line);
+    }
+  });
+
+  it('are not added twice, nor beside Parca’s', () => {
+    assert.equal(mayComment([]), true);
+    assert.equal(mayComment(['deployed on Monday']), true);
+    assert.equal(mayComment(['x', 'resym: go1.26.1']), false);
+    assert.equal(mayComment(['executableInfo=1;2;3']), false);
+  });
+});
+
+describe('a documentation URL', () => {
+  it('has the build’s own values, encoded', () => {
+    const template = 'https://git.example.com/{module}/tree/{revision}?v={version}&id={buildId}&go={goVersion}';
+    assert.equal(
+      docUrlOf(template, facts),
+      'https://git.example.com/example.com/shop/tree/1a2b3c?v=v1.4.2&id=abcd&go=go1.26.1',
+    );
+    assert.equal(docUrlOf('https://x/{name}', { ...facts, name: 'a b&c' }), 'https://x/a%20b%26c');
+  });
+
+  it('is none where the build lacks a value, or it is no URL', () => {
+    assert.equal(docUrlOf('https://x/{revision}', { ...facts, go: null }), '');
+    assert.equal(docUrlOf('{name}', facts), '');
+  });
+
+  it('is checked when it is configured', () => {
+    assert.equal(docUrlProblem('https://x/{module}/{revision}'), '');
+    assert.match(docUrlProblem('https://x/{commit}'), /\{commit\} stands for nothing; known are \{name\}/);
+    assert.match(docUrlProblem('ftp://x/{module}'), /no http or https URL/);
+    assert.match(docUrlProblem('{module}'), /no http or https URL/);
+  });
+});
