@@ -99,7 +99,7 @@ export class Ladder {
 
     const unproven = await this.#unproven(record, work, climb, byId.length > 0);
     if (unproven !== null) return unproven;
-    const absence = byId.length > 0 ? null : this.#finder.absence(record);
+    const absence = byId.length > 0 ? null : await this.#finder.absence(record);
     climb.refuse(absence);
     return null;
   }
@@ -137,7 +137,7 @@ export class Ladder {
     if (hint === LATE) return LATE;
     if (hint !== null) {
       hint.lease.release();
-      climb.hint(hint, this.#finder.absence(record));
+      climb.hint(hint, await this.#finder.absence(record));
     }
     return null;
   }

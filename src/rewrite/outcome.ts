@@ -157,7 +157,7 @@ export class MappingOutcome {
       return groups.map((group) => counted(group) + sentence(group)).join('. ');
     }
     if (this.#binary !== null && !this.#binary.lines && this.#changed > 0) {
-      return `${this.#binary.name} is proven by its code, which is the same in builds that differ in comments: named without lines; a build ID or --binary would prove them`;
+      return `named without lines: ${this.#binary.name} is proven by its code, and builds that differ in comments have the same; a build ID or --binary would prove the lines`;
     }
     // Nothing lacks a name here, so a reason is worth telling only where a binary was refused.
     return this.#verdict === 'mismatch' && this.#whyRest !== null ? sentence(this.#whyRest) : '';

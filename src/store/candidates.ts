@@ -127,12 +127,25 @@ export class CandidateFinder {
   }
 
   /** Why there is no candidate for a mapping. */
-  absence({ buildId, filename }: MappingRecord): Absence {
+  async absence(mapping: MappingRecord): Promise<Absence> {
+    const { buildId, filename } = mapping;
+    const name = regionOf(filename) === 'file' ? basename(fileOf(filename)) : '';
+    const unusable = (await this.#store?.unusable(buildId, name)) ?? null;
+    const { reason, advice } = this.#absence(mapping);
+    if (unusable === null) return { reason, advice };
+    const said = unusable.problem.replace(/; add it again$/, '');
+    return {
+      reason: `${reason}, but for ${unusable.path}, which cannot be used: ${said}`,
+      advice: 'add it again: resym store add FILE',
+    };
+  }
+
+  #absence({ buildId, filename }: MappingRecord): Absence {
     const what = filename === '' ? 'this mapping' : filename;
     if (buildId === '' || isFileStamp(buildId, filename)) return whyNotSearched(filename);
     if (!isTellingId(buildId)) {
       return {
-        reason: `${what} has a build ID that many binaries share (${buildId}), and no build in the archive is proven by the profile's frames`,
+        reason: `${what} has a build ID that many binaries share (${buildId}), and no file in the archive has the profile's frames`,
         advice: `${whatToAdd(filename)} with: resym store add FILE`,
       };
     }

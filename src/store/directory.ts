@@ -131,6 +131,16 @@ export class DirectoryStore implements SymbolStore {
     return found.filter((binary, i) => now[i] === binary);
   }
 
+  async unusable(id: string, name: string): Promise<StoredBinary | null> {
+    await this.#contents.look(this.#lookAgainMs);
+    const wanted = { id: id.toLowerCase().replaceAll('-', ''), name: displayName(name) };
+    for (const binary of this.#contents.catalog.all()) {
+      if (binary.problem === '') continue;
+      if ((name !== '' && binary.name === wanted.name) || (wanted.id !== '' && binary.key === wanted.id)) return binary;
+    }
+    return null;
+  }
+
   async get(idOrPrefix: string): Promise<StoredBinary | null> {
     await this.refresh();
     return this.#contents.catalog.select(idOrPrefix)[0] ?? null;

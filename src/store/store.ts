@@ -74,6 +74,8 @@ export interface SymbolStore {
    * one file of a build, two builds of one Go function table. At most `limit`.
    */
   search(query: SketchQuery, options: { readonly limit: number }): Promise<StoredBinary[]>;
+  /** A file that `find` passes over, under an ID or of a name, so that its problem can be told; null without one. */
+  unusable(id: string, name: string): Promise<StoredBinary | null>;
   /** Everything, the damaged too, by name and key. */
   list(): Promise<StoredBinary[]>;
   /**

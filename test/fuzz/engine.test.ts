@@ -36,7 +36,7 @@ function engineOver(bytes: Uint8Array): Engine {
     byFrames: () => Promise.resolve([]),
     byName: () => Promise.resolve([]),
     twinsOf: () => Promise.resolve([]),
-    absence: () => ({ reason: 'not there', advice: '' }),
+    absence: () => Promise.resolve({ reason: 'not there', advice: '' }),
   };
   return new Engine(finder as CandidateFinder);
 }
