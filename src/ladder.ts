@@ -133,7 +133,7 @@ export class Ladder {
     const candidates = await this.#deadline.race(alike());
     if (candidates === LATE) return LATE;
     if (!isKnown || wasMisled) return climb.onlyOne(candidates);
-    const hint = await climb.first(candidates);
+    const hint = await climb.wouldFit(candidates);
     if (hint === LATE) return LATE;
     if (hint !== null) {
       hint.lease.release();
@@ -152,6 +152,7 @@ class Climb {
   readonly #outcome: MappingOutcome;
   readonly #refusals: Verdict[] = [];
   readonly #repair: boolean;
+  #isTrying = false;
   #hint: { readonly reason: string; readonly advice: string } | null = null;
 
   constructor(profile: Profile, deadline: Deadline, work: MappingWork, outcome: MappingOutcome, repair: boolean) {
@@ -178,7 +179,7 @@ class Climb {
       lease = await this.#deadline.race(candidate.lease(), (late) => late.release());
     } catch (error) {
       if (!isParseError(error) && !isSystemError(error)) throw error;
-      return this.#refused(candidate, `${candidate.name} cannot be read: ${messageOf(error)}`, '');
+      return this.#refused(candidate, mismatch(`${candidate.name} cannot be read: ${messageOf(error)}`), null);
     }
     if (lease === LATE) return LATE;
     let isKept = false;
@@ -186,19 +187,18 @@ class Climb {
       const { symbols } = lease.binary;
       const rebase = new Rebase(symbols.object, this.#outcome.range);
       if (rebase.problem !== '') {
-        return this.#refused(candidate, `${candidate.name} cannot be laid over this mapping: ${rebase.problem}`, '');
+        const reason = `${candidate.name} cannot be laid over this mapping: ${rebase.problem}`;
+        return this.#refused(candidate, mismatch(reason), null);
       }
       const located = new Located(symbols, rebase);
       if (twin !== undefined && !hasSameCode(located, twin.located, this.#profile, this.#work)) {
-        return this.#refused(candidate, `${candidate.name} has the same Go code, but other C code`, '');
+        const reason = `${candidate.name} has the same Go code, but other C code`;
+        return this.#refused(candidate, mismatch(reason), null);
       }
       const { evidence, isShifted } = this.#weigh(candidate, located);
       const verdict = judge(candidate.name, candidate.foundBy, evidence, located.bounds(this.#profile, this.#work));
-      this.#outcome.tried(candidate, verdict, evidence);
-      if (verdict.kind !== 'match' && verdict.kind !== 'twin') {
-        this.#refusals.push(verdict);
-        return null;
-      }
+      if (verdict.kind !== 'match' && verdict.kind !== 'twin') return this.#refused(candidate, verdict, evidence);
+      if (!this.#isTrying) this.#outcome.tried(candidate, verdict, evidence);
       isKept = true;
       return { candidate, lease, located, evidence, verdict, isShifted };
     } finally {
@@ -219,15 +219,16 @@ class Climb {
     return { evidence: isShifted ? shifted : evidence, isShifted };
   }
 
-  #refused(candidate: Candidate, reason: string, advice: string): null {
-    const verdict: Verdict = { kind: 'mismatch', reason, advice, lines: false };
-    this.#outcome.tried(candidate, verdict, null);
+  #refused(candidate: Candidate, verdict: Verdict, evidence: Evidence | null): null {
+    if (this.#isTrying) return null;
+    this.#outcome.tried(candidate, verdict, evidence);
     this.#refusals.push(verdict);
     return null;
   }
 
-  /** The first that fits. */
-  async first(candidates: readonly Candidate[]): Promise<Attempt> {
+  /** The first that fits, though none of them is asked for: what they lack is no reason. */
+  async wouldFit(candidates: readonly Candidate[]): Promise<Attempt> {
+    this.#isTrying = true;
     for (const candidate of candidates) {
       const proven = await this.prove(candidate);
       if (proven !== null) return proven;
@@ -307,6 +308,10 @@ class Climb {
     const deciding = this.#refusals.find((refusal) => refusal.kind === kind) ?? first;
     this.#outcome.refused(kind, told.join('; '), deciding.advice);
   }
+}
+
+function mismatch(reason: string): Verdict {
+  return { kind: 'mismatch', reason, advice: '', lines: false };
 }
 
 /** Tells candidates apart; the same build may be found in several ways. */

@@ -164,6 +164,8 @@ export function isTelling(buildId: string, filename: string): boolean {
 
 function isTellingId(buildId: string): boolean {
   const hex = plainHex(buildId);
+  const goText = goIdInHex(hex);
+  if (goText !== null) return isTellingGoId(goText);
   return isHex(hex) ? isTellingGnuId(hex) : isTellingGoId(buildId);
 }
 
@@ -183,11 +185,18 @@ function isHex(buildId: string): boolean {
 /** The ways a producer may have written a build ID: hex of any format's own ID, a UUID with dashes, Go's text, that text in hex (Parca's agent). */
 function queriesFor(buildId: string): BinaryQuery[] {
   if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(buildId)) return [{ uuid: buildId }];
-  if (!isHex(buildId)) return buildId.includes('/') ? [{ go: buildId }] : [];
+  const goText = goIdInHex(buildId);
+  if (!isHex(buildId)) return goText !== null ? [{ go: goText }] : buildId.includes('/') ? [{ go: buildId }] : [];
   const queries: BinaryQuery[] = [{ gnu: buildId, uuid: buildId, pe: buildId }];
-  const text = Buffer.from(buildId, 'hex').toString('latin1');
-  if (/^[\w\-+=/.]+$/.test(text) && text.includes('/')) queries.push({ go: text });
+  if (goText !== null) queries.push({ go: goText });
   return queries;
+}
+
+/** Go's build ID, of some 83 characters, where a profile has it in hex; null for what is none. */
+function goIdInHex(buildId: string): string | null {
+  if (!/^(?:[0-9a-fA-F]{2}){4,512}$/.test(buildId)) return null;
+  const text = Buffer.from(buildId, 'hex').toString('latin1');
+  return /^[\w\-+=/.]+$/.test(text) && text.includes('/') ? text : null;
 }
 
 /** Changes when the file does; "" when it cannot be looked at, which opening it will report. */
