@@ -1,13 +1,18 @@
 import { stat } from 'node:fs/promises';
-import { messageOf } from '../errors.ts';
+import { isParseError, messageOf } from '../errors.ts';
 import { storeDir } from '../config.ts';
+import { areTwins } from '../store/archived.ts';
 import { DirectoryStore } from '../store/directory.ts';
+import { filesOfProcess, ProcessError } from '../store/process.ts';
 import { scanForBinaries } from '../store/scan.ts';
-import type { AddResult, StoredBinary, SymbolStore } from '../store/store.ts';
+import { type AddResult, type StoredBinary, StoreError, type SymbolStore } from '../store/store.ts';
 import { existingStoreDir } from './archive.ts';
 import { printable, printFields, printTable } from './fields.ts';
 import { identityFields } from './inspect.ts';
 import { UsageError } from './usage.ts';
+
+/** Linux counts to 2^22. */
+const MAX_PID = 2 ** 31 - 1;
 
 export interface StoreOptions {
   readonly store?: string;
@@ -20,25 +25,90 @@ async function existingStore(options: StoreOptions): Promise<SymbolStore> {
   return DirectoryStore.open(dir);
 }
 
-export async function add(paths: readonly string[], options: StoreOptions): Promise<void> {
+export interface AddOptions extends StoreOptions {
+  readonly pid?: readonly string[];
+}
+
+export async function add(paths: readonly string[], options: AddOptions): Promise<void> {
+  const pids = (options.pid ?? []).map(pidFrom);
+  if (paths.length === 0 && pids.length === 0) throw new UsageError('give files or directories to add, or --pid');
+  if (pids.length > 0 && process.platform !== 'linux') {
+    throw new UsageError(
+      `--pid reads /proc of Linux; on ${process.platform}: resym store add FILE, for the program and each of its libraries`,
+    );
+  }
   const store = await DirectoryStore.open(storeDir(options.store, process.env), { create: true });
-  const results: AddResult[] = [];
+  const adding = new Adding(store, options.json !== true);
   for (const path of paths) {
     for await (const file of filesIn(path)) {
       try {
-        const result = await store.add(file);
-        const { others = [], ...first } = result;
-        for (const each of [first, ...others]) {
-          results.push(each);
-          if (!options.json) process.stdout.write(`${printable(file)}: ${each.note}\n`);
-        }
+        await adding.add(file, file);
       } catch (error) {
-        process.stderr.write(`resym: ${printable(file)}: ${messageOf(error)}\n`);
-        process.exitCode = 1;
+        adding.failed(file, error);
       }
     }
   }
-  if (options.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+  for (const pid of pids) await addProcess(pid, adding);
+  if (options.json) process.stdout.write(`${JSON.stringify(adding.results, null, 2)}\n`);
+}
+
+/** What was added so far, and telling so. */
+class Adding {
+  readonly results: AddResult[] = [];
+  readonly #store: SymbolStore;
+  readonly #tells: boolean;
+
+  constructor(store: SymbolStore, tells: boolean) {
+    this.#store = store;
+    this.#tells = tells;
+  }
+
+  /** @param told what it is called here. Rejects as SymbolStore.add does. */
+  async add(file: string, told: string, name?: string): Promise<void> {
+    const result = await this.#store.add(file, name === undefined ? {} : { name });
+    const { others = [], ...first } = result;
+    for (const each of [first, ...others]) {
+      this.results.push(each);
+      if (this.#tells) process.stdout.write(`${printable(told)}: ${each.note}\n`);
+    }
+  }
+
+  failed(told: string, error: unknown): void {
+    process.stderr.write(`resym: ${printable(told)}: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** Files without symbols are no failure: nobody chose them one by one. */
+async function addProcess(pid: number, adding: Adding): Promise<void> {
+  try {
+    for await (const found of filesOfProcess(pid)) {
+      if ('skipped' in found) {
+        if (found.isFailure) adding.failed(found.mapped, found.skipped);
+        else process.stderr.write(`skipped ${printable(found.mapped)}: ${found.skipped}\n`);
+        continue;
+      }
+      try {
+        await adding.add(found.file, found.mapped, found.name);
+      } catch (error) {
+        const isUseless =
+          error instanceof StoreError && (error.code === 'no-symbols' || error.code === 'not-an-object');
+        if (isUseless) process.stderr.write(`skipped ${printable(found.mapped)}: ${messageOf(error)}\n`);
+        else adding.failed(found.mapped, error);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof ProcessError) && !isParseError(error)) throw error;
+    adding.failed(`--pid ${pid}`, error);
+  }
+}
+
+function pidFrom(text: string): number {
+  const pid = Number(text);
+  if (!/^[0-9]+$/.test(text) || pid === 0 || pid > MAX_PID) {
+    throw new UsageError(`--pid takes the number of a process, not ${JSON.stringify(text)}`);
+  }
+  return pid;
 }
 
 /** A file as given, or what a directory holds; what is left out there is said on stderr. */
@@ -85,7 +155,8 @@ function symbolsOf({ identity: { symbols } }: StoredBinary): string {
 }
 
 export async function show(id: string, options: StoreOptions): Promise<void> {
-  const binary = await (await existingStore(options)).get(id);
+  const store = await existingStore(options);
+  const binary = await store.get(id);
   if (binary === null) throw new Error(`no binary in the archive has an ID that begins with ${JSON.stringify(id)}`);
   if (options.json) process.stdout.write(`${JSON.stringify(binary, null, 2)}\n`);
   else {
@@ -97,8 +168,17 @@ export async function show(id: string, options: StoreOptions): Promise<void> {
       ['SHA-256', binary.sha256 ?? 'not computed; store verify does'],
       ['added', binary.addedAt],
       ...identityFields(binary.identity),
+      ...(await twinsOf(store, binary)).map((twin): [string, string] => ['twin', `${twin.key} ${twin.name}`]),
     ]);
   }
+}
+
+/** Builds of the same Go functions under other IDs. */
+async function twinsOf(store: SymbolStore, binary: StoredBinary): Promise<StoredBinary[]> {
+  const { pclntabSha256 } = binary.identity.ids;
+  if (pclntabSha256 === null) return [];
+  const alike = await store.find({ pclntabSha256 });
+  return alike.filter((other) => other.key !== binary.key && areTwins(binary, other));
 }
 
 export async function remove(ids: readonly string[], options: StoreOptions): Promise<void> {
