@@ -25,7 +25,7 @@ import type { MappingWork } from './rewrite/survey.ts';
 import type { MappingRecord } from './profile/profile.ts';
 import { type Candidate, type CandidateFinder, isTelling } from './store/candidates.ts';
 import type { Lease } from './store/opened.ts';
-import type { Resolution } from './symbolize/frame.ts';
+import type { Frame } from './symbolize/frame.ts';
 import { Rebase } from './symbolize/rebase.ts';
 
 /** A candidate laid over the mapping and accepted. The lease is the receiver's to release. */
@@ -236,49 +236,65 @@ class Climb {
     return null;
   }
 
-  /** The one that fits, or the best of several that answer alike. */
+  /** The one that fits, or the best of several that answer alike. Two are held open at a time. */
   async onlyOne(candidates: readonly Candidate[]): Promise<Attempt> {
-    const fitting: Proven[] = [];
-    let chosen: Attempt = null;
+    let best: Proven | null = null;
+    let rivals = 0;
+    let isChosen = false;
     try {
       for (const candidate of candidates) {
-        const proven = await this.prove(candidate);
-        if (proven === LATE) return LATE;
-        if (proven !== null) fitting.push(proven);
+        const next = await this.prove(candidate);
+        if (next === LATE) return LATE;
+        if (next === null) continue;
+        if (best === null) {
+          best = next;
+          continue;
+        }
+        const [better, worse]: [Proven, Proven] = isBetter(next, best) ? [next, best] : [best, next];
+        best = better;
+        try {
+          // Files built elsewhere from the same sources have other paths: those of the profile decide.
+          if (better.evidence.sameFile > worse.evidence.sameFile) {
+            if (better === next) rivals = 0;
+            continue;
+          }
+          const differs = await this.#differ(better, worse);
+          if (differs === LATE) return LATE;
+          if (differs) rivals++;
+        } finally {
+          worse.lease.release();
+        }
       }
-      fitting.sort((a, b) => b.evidence.sameFile - a.evidence.sameFile || knows(b) - knows(a));
-      const [best, ...others] = fitting;
-      if (best === undefined) return null;
-      // Files built elsewhere from the same sources have other paths: those of the profile decide.
-      const rivals = others.filter(({ evidence }) => evidence.sameFile === best.evidence.sameFile);
-      if (await this.#differ(best, rivals)) {
+      if (best === null) return null;
+      if (rivals > 0) {
         this.#refusals.push({
           kind: 'not enough evidence',
-          reason: `${rivals.length + 1} builds of ${best.candidate.name} fit this mapping, and they do not give the same names`,
+          reason: `${rivals + 1} builds of ${best.candidate.name} fit this mapping, and they do not give the same names`,
           advice: 'name the right one with --binary',
           lines: false,
         });
         return null;
       }
-      chosen = best;
+      isChosen = true;
       return best;
     } finally {
-      for (const proven of fitting) if (proven !== chosen) proven.lease.release();
+      if (!isChosen) best?.lease.release();
     }
   }
 
-  /** True when one of them names an address in another way than the best. */
-  async #differ(best: Proven, rivals: readonly Proven[]): Promise<boolean> {
-    if (rivals.length === 0) return false;
+  /** True when they give some address two names. That one of them has none for it, or no inlined calls, is no difference. */
+  async #differ(one: Proven, other: Proven): Promise<boolean | typeof LATE> {
     const { lacking } = this.#work;
+    const isWhole = one.located.symbols.hasDwarf && other.located.symbols.hasDwarf;
+    const withLines = one.verdict.lines && isWhole;
     const step = Math.max(1, lacking.length / MAX_COMPARED);
     for (let at = 0; at < lacking.length; at += step) {
-      if (await this.#deadline.passed()) return true;
+      if (await this.#deadline.passed()) return LATE;
       const [location] = lacking[Math.floor(at)];
-      const answer = answerOf(best.located.lookup(this.#profile, location), best.verdict.lines);
-      for (const { located } of rivals) {
-        if (answerOf(located.lookup(this.#profile, location), best.verdict.lines) !== answer) return true;
-      }
+      const [a, b] = [one, other].map(({ located }) =>
+        located.lookup(this.#profile, location)?.frames.slice(isWhole ? 0 : -1),
+      );
+      if (a !== undefined && b !== undefined && told(a, withLines) !== told(b, withLines)) return true;
     }
     return false;
   }
@@ -324,11 +340,12 @@ function keyOf({ build, name }: Candidate): string {
         .join('|');
 }
 
-function knows({ located: { symbols } }: Proven): number {
-  return symbols.hasDwarf ? 1 : 0;
+/** More of the profile's own source files, then more symbols. */
+function isBetter({ evidence, located }: Proven, than: Proven): boolean {
+  if (evidence.sameFile !== than.evidence.sameFile) return evidence.sameFile > than.evidence.sameFile;
+  return located.symbols.hasDwarf && !than.located.symbols.hasDwarf;
 }
 
-function answerOf(found: Resolution | null, withLines: boolean): string {
-  if (found === null) return '';
-  return found.frames.map(({ name, line }) => (withLines ? `${name}:${line}` : name)).join('\n');
+function told(frames: readonly Frame[], withLines: boolean): string {
+  return frames.map(({ systemName, line }) => (withLines ? `${systemName}:${line}` : systemName)).join('\n');
 }

@@ -40,7 +40,7 @@ export function buildComments({ name, buildId, go }: BuildFacts, { nameable, nam
   if (go === null) lines.push(clean(name));
   else {
     const module = go.main ?? { path: go.path, version: '' };
-    lines.push([go.version, clean(`module ${module.path} ${module.version}`.trimEnd())].join(', '));
+    lines.push(`${clean(go.version)}, ${clean(`module ${module.path} ${module.version}`.trimEnd())}`);
     const revision = go.settings['vcs.revision'];
     if (revision !== undefined) {
       const time = go.settings['vcs.time'];
@@ -53,43 +53,57 @@ export function buildComments({ name, buildId, go }: BuildFacts, { nameable, nam
   return lines.map((line) => PREFIX + line);
 }
 
-const PLACEHOLDERS: Readonly<Record<string, (facts: BuildFacts) => string>> = {
-  name: ({ name }) => name,
-  buildId: ({ buildId }) => buildId,
-  goVersion: ({ go }) => go?.version ?? '',
-  module: ({ go }) => go?.main?.path ?? '',
-  version: ({ go }) => go?.main?.version ?? '',
-  revision: ({ go }) => go?.settings['vcs.revision'] ?? '',
-};
+/** What the toolchain writes for a version it does not know. */
+const DEVEL = '(devel)';
+
+const PLACEHOLDERS: ReadonlyMap<string, (facts: BuildFacts) => string> = new Map([
+  ['name', ({ name }: BuildFacts) => name],
+  ['buildId', ({ buildId }) => buildId],
+  ['goVersion', ({ go }) => go?.version ?? ''],
+  ['module', ({ go }) => go?.main?.path ?? ''],
+  ['version', ({ go }) => (go?.main?.version === DEVEL ? '' : (go?.main?.version ?? ''))],
+  ['revision', ({ go }) => go?.settings['vcs.revision'] ?? ''],
+]);
+
+const PLACEHOLDER = /\{([^{}]*)\}/g;
 
 /** What is wrong with a template of documentation URLs, for the person who wrote it; "" when nothing is. */
 export function docUrlProblem(template: string): string {
-  for (const [whole, name] of template.matchAll(/\{([^}]*)\}/g)) {
-    if (!(name in PLACEHOLDERS)) {
-      const known = Object.keys(PLACEHOLDERS).map((each) => `{${each}}`);
+  for (const [whole, name] of template.matchAll(PLACEHOLDER)) {
+    if (!PLACEHOLDERS.has(name)) {
+      const known = [...PLACEHOLDERS.keys()].map((each) => `{${each}}`);
       return `${whole} stands for nothing; known are ${known.join(', ')}`;
     }
   }
-  return isHttpUrl(template.replace(/\{[^}]*\}/g, 'x')) ? '' : `${JSON.stringify(template)} is no http or https URL`;
+  const filled = template.replace(PLACEHOLDER, 'x');
+  if (/[{}]/.test(filled)) return `${JSON.stringify(template)} has a brace without its partner`;
+  return isHttpUrl(filled) ? '' : `${JSON.stringify(template)} is no http or https URL`;
 }
 
 /** The URL for a binary; "" when the binary lacks what the template names. pprof takes absolute http and https URLs only. */
 export function docUrlOf(template: string, facts: BuildFacts): string {
   let isWhole = true;
-  const url = template.replace(/\{([^}]*)\}/g, (_, name: string) => {
-    const value = PLACEHOLDERS[name]?.(facts) ?? '';
-    if (value === '') isWhole = false;
-    // A module's slashes are the path's own.
-    return clean(value).split('/').map(encodeURIComponent).join('/');
+  const url = template.replace(PLACEHOLDER, (_, name: string) => {
+    const value = PLACEHOLDERS.get(name)?.(facts) ?? '';
+    if (isForUrls(value)) return value.split('/').map(encodeURIComponent).join('/'); // a module's slashes are the path's own
+    isWhole = false;
+    return '';
   });
   return isWhole && isHttpUrl(url) ? url : '';
 }
 
+/** False for what would lead elsewhere: nothing at all, cut or unprintable text, a way up the path. */
+function isForUrls(value: string): boolean {
+  return value !== '' && value === clean(value) && !value.split('/').some((part) => part === '.' || part === '..');
+}
+
+/** As pprof's net/url understands it; URL alone forgives much that it does not. */
 function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+  return /^https?:\/\/[^/\s]/i.test(text) && !/[\s\p{C}\\{}]|%(?![0-9a-f]{2})/iu.test(text) && URL.canParse(text);
 }
 
 /** Build info is whatever its builder wrote: one line of printable text, and not too much of it. */
 function clean(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?').slice(0, MAX_CHARS);
+  const short = text.length > MAX_CHARS ? `${text.slice(0, MAX_CHARS)}…` : text;
+  return short.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
 }

@@ -31,11 +31,22 @@ describe('comments on a build', () => {
   });
 
   it('are one line of printable text each, whatever the build info holds', () => {
-    const hostile = { ...go, settings: { 'vcs.revision': `a\n\u001b[2J\u202e${'x'.repeat(10_000)}` } };
-    for (const line of buildComments({ ...facts, name: 'a\nb', go: hostile }, coverage)) {
-      assert.ok(line.length < 500);
-      assert.ok(!['\n', '\u001b', '\u202e'].some((character) => line.includes(character)), line);
+    const text = `a\n\u001b[2J\u202e\u2028\ud800${'x'.repeat(10_000)}`;
+    const hostile: GoBuild = {
+      version: text,
+      path: text,
+      main: { path: text, version: text },
+      settings: { 'vcs.revision': text, 'vcs.time': text, 'vcs.modified': text },
+    };
+    const all = { name: text, buildId: text, go: hostile };
+    for (const go of [hostile, { ...hostile, main: null }, null]) {
+      for (const line of buildComments({ ...all, go }, coverage)) {
+        assert.ok(line.startsWith('resym: ') && line.length < 500, line);
+        assert.doesNotMatch(line, /[\p{Cc}\p{Cf}\p{Cs}\u2028]/u);
+      }
     }
+    // Cut between the halves of a character.
+    assert.doesNotMatch(buildComments({ ...facts, buildId: '\u{1f600}'.repeat(500) }, coverage)[2], /\p{Cs}/u);
   });
 
   it('are not added twice, nor beside Parca’s', () => {
@@ -59,12 +70,46 @@ describe('a documentation URL', () => {
   it('is none where the build lacks a value, or it is no URL', () => {
     assert.equal(docUrlOf('https://x/{revision}', { ...facts, go: null }), '');
     assert.equal(docUrlOf('{name}', facts), '');
+    const devel = { ...go, main: { path: 'example.com/shop', version: '(devel)' } };
+    assert.equal(docUrlOf('https://x/{version}', { ...facts, go: devel }), '');
+  });
+
+  it('is none where the build’s value would lead elsewhere', () => {
+    for (const path of ['../../admin', 'a/./b', 'a\nb', 'a\ud800', 'x'.repeat(201), `${'x'.repeat(199)}\u{1f600}`]) {
+      const main = { path, version: 'v1' };
+      assert.equal(docUrlOf('https://x/{module}', { ...facts, go: { ...go, main } }), '', path);
+    }
+    const main = { path: 'evil.example/?q#f@h:1\\', version: 'v1' };
+    assert.equal(
+      docUrlOf('https://x/{module}', { ...facts, go: { ...go, main } }),
+      'https://x/evil.example/%3Fq%23f%40h%3A1%5C',
+    );
+    assert.equal(docUrlOf('https://{name}/', { ...facts, name: 'user@evil.example' }), '');
   });
 
   it('is checked when it is configured', () => {
     assert.equal(docUrlProblem('https://x/{module}/{revision}'), '');
     assert.match(docUrlProblem('https://x/{commit}'), /\{commit\} stands for nothing; known are \{name\}/);
-    assert.match(docUrlProblem('ftp://x/{module}'), /no http or https URL/);
-    assert.match(docUrlProblem('{module}'), /no http or https URL/);
+    for (const name of ['toString', 'constructor', '__proto__', '', 'Module']) {
+      assert.match(docUrlProblem(`https://x/{${name}}`), /stands for nothing/);
+    }
+    for (const template of ['https://x/{module', 'https://x/module}', 'https://x/{{module}}']) {
+      assert.match(docUrlProblem(template), /brace without its partner/);
+    }
+    for (const template of [
+      ...[
+        '',
+        '{module}',
+        '/x/{module}',
+        'ftp://x/{module}',
+        'http:x',
+        'https:///x',
+        'https://x:{version}/',
+        'https://',
+      ],
+      ...[' https://x/', 'https://x/a b', 'https://x/\n', 'https://x/%zz', 'https://x\\y'],
+    ]) {
+      assert.match(docUrlProblem(template), /no http or https URL/, template);
+    }
   });
 });

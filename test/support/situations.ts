@@ -634,6 +634,14 @@ export const SITUATIONS: readonly Situation[] = [
     match: 'evidence',
     reason: /./,
   },
+  {
+    name: 'no ID, the right build and its twin linked with -s -w',
+    skip: newCgo,
+    make: () => ofCgo('', [withoutSymbols, cgo]),
+    verdict: 'match',
+    match: 'evidence',
+    reason: /./,
+  },
 
   // An ID that names nothing.
   {
