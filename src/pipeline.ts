@@ -14,6 +14,7 @@
  * - Lookups yield to the event loop every few milliseconds: a server goes on serving while a profile is worked on.
  */
 import { Deadline, LATE } from './deadline.ts';
+import { isParseError } from './errors.ts';
 import { Ladder, type Proven } from './ladder.ts';
 import { goBuild } from './match/identify.ts';
 import { convertLegacy, legacyKind } from './legacy/legacy.ts';
@@ -293,11 +294,25 @@ class Run {
   }
 }
 
+/** From the archive's records where there are some, else from the file; what is damaged there is not known. */
 function factsOf({ candidate, located }: Proven): BuildFacts {
   const { object } = located.symbols;
-  const { gnu, uuid, pe } = object.ids;
+  const ids = candidate.build[0]?.identity.ids ?? readable(() => object.ids);
   const archived = candidate.build.find(({ identity }) => identity.go !== null);
-  return { name: candidate.name, buildId: gnu ?? uuid ?? pe ?? '', go: archived?.identity.go ?? goBuild(object) };
+  return {
+    name: candidate.name,
+    buildId: ids?.gnu ?? ids?.uuid ?? ids?.pe ?? '',
+    go: archived?.identity.go ?? readable(() => goBuild(object)),
+  };
+}
+
+function readable<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (!isParseError(error)) throw error;
+    return null;
+  }
 }
 
 function withFilesMoved(raw: Uint8Array, main: BuildFacts | null, { sourceMap = [] }: OutputOptions): Uint8Array {
