@@ -75,7 +75,7 @@ const FileSchema = v.strictObject({
   /** Comments in profiles that say what the main binary is. */
   identity: v.optional(v.boolean(), true),
   /** Documentation URL of profiles that have none, with placeholders: {module} {version} {revision}... */
-  docUrl: v.optional(DocUrl),
+  docUrl: v.optional(DocUrl, ''),
   /** Where source files are now: FROM=TO. */
   sourceMap: v.optional(v.array(SourceRuleText), []),
   /** Largest profile taken from a target, bytes as sent. */
@@ -134,34 +134,45 @@ export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
     storeDir: flags.store ?? env['RESYM_STORE'] ?? file.store ?? storeDir(undefined, env),
     targets,
     defaultTarget: file.defaultTarget ?? only,
-    ...outputOf(flags, file, env),
+    identity: file.identity,
+    docUrl: file.docUrl,
+    sourceMap: file.sourceMap,
+    ...saidOutput(flags, env),
     budgetMs: file.budgetSeconds * 1000,
     maxProfileBytes: file.maxProfileBytes,
   };
 }
 
-/** Flag, environment, file. Throws ConfigError. */
-function outputOf(flags: Flags, file: v.InferOutput<typeof FileSchema>, env: NodeJS.ProcessEnv): Output {
-  const docUrl = flags.docUrl ?? env['RESYM_DOC_URL'];
+/** What flags, then environment say of it; nothing = not said. Throws ConfigError. */
+export function saidOutput(flags: Flags, env: NodeJS.ProcessEnv): Partial<Output> {
+  const url = flags.docUrl ?? env['RESYM_DOC_URL'];
   const rules = flags.sourceMap ?? env['RESYM_SOURCE_MAP']?.split(',').filter(Boolean);
+  const identity = flags.identity === false ? 'false' : env['RESYM_IDENTITY'];
+  if (identity !== undefined && !['true', 'false', ''].includes(identity)) {
+    throw new ConfigError(`RESYM_IDENTITY wants true or false, not ${JSON.stringify(identity)}`);
+  }
   return {
-    identity: flags.identity === false || env['RESYM_IDENTITY'] === 'false' ? false : file.identity,
-    docUrl: docUrl === undefined ? (file.docUrl ?? '') : checkedDocUrl(docUrl),
-    sourceMap: rules === undefined ? file.sourceMap : rules.map(checkedRule),
+    ...(identity && { identity: identity === 'true' }),
+    ...(url !== undefined && {
+      docUrl: checkedDocUrl(url, flags.docUrl === undefined ? 'RESYM_DOC_URL' : '--doc-url'),
+    }),
+    ...(rules && {
+      sourceMap: rules.map((rule) =>
+        checkedRule(rule, flags.sourceMap === undefined ? 'RESYM_SOURCE_MAP' : '--source-map'),
+      ),
+    }),
   };
 }
 
-/** A template from the command line. Throws ConfigError. */
-export function checkedDocUrl(text: string): string {
+function checkedDocUrl(text: string, where: string): string {
   const problem = docUrlProblem(text);
-  if (problem !== '') throw new ConfigError(`--doc-url: ${problem}`);
+  if (problem !== '') throw new ConfigError(`${where}: ${problem}`);
   return text;
 }
 
-/** A rule from the command line. Throws ConfigError. */
-export function checkedRule(text: string): SourceRule {
+function checkedRule(text: string, where: string): SourceRule {
   const rule = parseSourceRule(text);
-  if (typeof rule === 'string') throw new ConfigError(`--source-map: ${rule}`);
+  if (typeof rule === 'string') throw new ConfigError(`${where}: ${rule}`);
   return rule;
 }
 

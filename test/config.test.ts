@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { ConfigError, loadConfig } from '../src/config.ts';
+import { ConfigError, type Flags, loadConfig, type Output } from '../src/config.ts';
+import { Target } from '../src/source/target.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'resym-config-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -12,6 +13,11 @@ function file(text: string): string {
   const path = join(dir, 'resym.yaml');
   writeFileSync(path, text);
   return path;
+}
+
+function outputOf(flags: Flags, env: NodeJS.ProcessEnv): Output {
+  const { identity, docUrl, sourceMap } = loadConfig(flags, env);
+  return { identity, docUrl, sourceMap };
 }
 
 describe('configuration', () => {
@@ -43,6 +49,55 @@ describe('configuration', () => {
     assert.equal(loadConfig({ target: ['a=http://h:1', 'b=http://h:2'] }, {}).defaultTarget, null);
   });
 
+  it('says what is written beside the names: for all, and for one target', () => {
+    assert.deepEqual(outputOf({}, {}), { identity: true, docUrl: '', sourceMap: [] });
+    const config = file(
+      [
+        'identity: false',
+        'docUrl: https://all/{module}',
+        'sourceMap: [GOROOT=/go, /home/ci/=/src/]',
+        'targets:',
+        '  a: { url: http://h:1, identity: true, docUrl: "", sourceMap: [MAIN=/a] }',
+        '  b: { url: http://h:2 }',
+      ].join('\n'),
+    );
+    const { targets, ...loaded } = loadConfig({ config }, {});
+    assert.deepEqual(
+      { identity: loaded.identity, docUrl: loaded.docUrl, sourceMap: loaded.sourceMap },
+      {
+        identity: false,
+        docUrl: 'https://all/{module}',
+        sourceMap: [
+          { from: 'GOROOT', to: '/go' },
+          { from: '/home/ci', to: '/src' },
+        ],
+      },
+    );
+    const a = new Target('a', targets.get('a')!).output;
+    assert.deepEqual(a, { identity: true, docUrl: '', sourceMap: [{ from: 'MAIN', to: '/a' }] });
+    assert.deepEqual(new Target('b', targets.get('b')!).output, {});
+
+    const env = {
+      RESYM_CONFIG: config,
+      RESYM_IDENTITY: 'true',
+      RESYM_DOC_URL: 'https://env/',
+      RESYM_SOURCE_MAP: 'a=b,c=d',
+    };
+    const ab = [
+      { from: 'a', to: 'b' },
+      { from: 'c', to: 'd' },
+    ];
+    assert.deepEqual(outputOf({}, env), { identity: true, docUrl: 'https://env/', sourceMap: ab });
+    // The command line gives true for what was not said.
+    const flags = { identity: false, docUrl: 'https://flag/', sourceMap: ['e=f'] };
+    assert.deepEqual(outputOf(flags, env), {
+      identity: false,
+      docUrl: 'https://flag/',
+      sourceMap: [{ from: 'e', to: 'f' }],
+    });
+    assert.equal(outputOf({ identity: true }, { RESYM_CONFIG: config }).identity, false);
+  });
+
   const refused: readonly [string, () => unknown, RegExp][] = [
     ['a file that is not there', () => loadConfig({ config: join(dir, 'none') }, {}), /cannot read .*none/],
     ['broken YAML, by line', () => loadConfig({ config: file('a: 1\nb: [\n') }, {}), /resym\.yaml:\d+: /],
@@ -55,6 +110,22 @@ describe('configuration', () => {
     ['a default target that is none', () => loadConfig({ config: file('defaultTarget: x\n') }, {}), /is no target/],
     ['a target without a URL', () => loadConfig({ target: ['api'] }, {}), /NAME=URL/],
     ['a name that would not fit a path', () => loadConfig({ target: ['a/b=http://h'] }, {}), /NAME=URL/],
+    [
+      'an unknown placeholder, by line and path',
+      () => loadConfig({ config: file('listen: h:1\ndocUrl: https://x/{commit}\n') }, {}),
+      /resym\.yaml:2: docUrl: \{commit\} stands for nothing/,
+    ],
+    [
+      'a rule of a target that is none, by line and path',
+      () =>
+        loadConfig({ config: file('targets:\n  a:\n    url: http://h\n    sourceMap:\n      - a=b\n      - c\n') }, {}),
+      /resym\.yaml:6: targets\.a\.sourceMap\.1: a source map is FROM=TO, not "c"/,
+    ],
+    ['a URL from the command line', () => loadConfig({ docUrl: 'x' }, {}), /^--doc-url: "x" is no http/],
+    ['a URL from the environment', () => loadConfig({}, { RESYM_DOC_URL: 'x' }), /^RESYM_DOC_URL: /],
+    ['a rule from the command line', () => loadConfig({ sourceMap: ['x'] }, {}), /^--source-map: /],
+    ['a rule from the environment', () => loadConfig({}, { RESYM_SOURCE_MAP: 'x' }), /^RESYM_SOURCE_MAP: /],
+    ['neither yes nor no', () => loadConfig({}, { RESYM_IDENTITY: 'off' }), /^RESYM_IDENTITY wants true or false/],
     ['a port that is none', () => loadConfig({ listen: 'localhost:99999' }, {}), /host:port/],
   ];
   for (const [what, load, message] of refused) {

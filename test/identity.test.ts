@@ -1,7 +1,7 @@
 /** What pprof shows of the build that a profile is of. */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -10,12 +10,18 @@ import { promisify } from 'node:util';
 import { recordedBinary, recordedProfile } from '../src/demo/replay.ts';
 import { decodeProfile } from './support/decode.ts';
 import { resym } from './support/cli.ts';
+import { uncompressed } from './support/erase.ts';
+import { fieldsOf, lengthField, numberOf, varint } from './support/fields.ts';
 import { goPprof } from './support/go-pprof.ts';
 import { googlePprofPath } from './support/google-pprof.ts';
 import { freePort } from './support/serve.ts';
 import { parcaRefusal } from './support/parca-rule.ts';
 import { anyGo } from './support/toolchains.ts';
 import { assertUntouched } from './support/untouched.ts';
+
+// Fields of a Profile.
+const COMMENT = 13;
+const DOC_URL = 15;
 
 const dir = mkdtempSync(join(tmpdir(), 'resym-identity-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -92,13 +98,72 @@ describe('the build a profile is of', () => {
     assert.match(top, /^Doc: https:\/\/git\.example\.com\/example\.com\/shop\/tree\/[0-9a-f]{40}$/m);
   });
 
-  it('moves sources, those of new and old functions alike', async () => {
-    const moved = decodeProfile(await symbolize('--source-map', 'GOROOT=/usr/local/go'));
-    const files = [...moved.functions.values()].map(({ file }) => file);
-    assert.ok(files.includes('/usr/local/go/src/runtime/proc.go'));
-    assert.ok(!files.some((file) => file.startsWith('runtime/')));
-    const before = decodeProfile(recordedProfile('profile')).functions.size;
-    assert.ok(files.length >= before);
+  it('is said by no comment beside Parca’s, nor by packed ones', async () => {
+    const parcas = join(dir, 'parca.pb.gz');
+    writeFileSync(parcas, withComment(recordedProfile('profile'), 'executableInfo=1;2;3'));
+    const result = join(dir, 'parca-out.pb.gz');
+    const { code } = await resym(['symbolize', parcas, '-o', result, '--store', archive]);
+    assert.equal(code, 0);
+    assert.deepEqual(decodeProfile(readFileSync(result)).comments, ['executableInfo=1;2;3']);
+    const comments = fieldsOf(uncompressed(await symbolize())).filter(({ number }) => number === COMMENT);
+    assert.deepEqual(
+      comments.map(({ wire }) => wire),
+      SHOWN.map(() => 0),
+    );
+  });
+
+  it('has the URL that is asked for first, and no other', async () => {
+    const template = 'https://git.example.com/{module}/tree/{revision}';
+    const first = docUrl(await symbolize('--doc-url', template));
+    assert.match(first, /^https:\/\/git\.example\.com\/example\.com\/shop\/tree\/[0-9a-f]{40}$/);
+    const again = join(dir, 'again.pb.gz');
+    await resym(['symbolize', out, '-o', again, '--store', archive, '--doc-url', 'https://other/']);
+    assert.deepEqual(readFileSync(again), readFileSync(out));
+    // The build has no version: (devel) is none.
+    assert.equal(docUrl(await symbolize('--doc-url', 'https://x/{version}')), '');
+    const env = { RESYM_DOC_URL: 'https://env/{name}', RESYM_IDENTITY: 'false' };
+    const { stdout } = await resym(['symbolize', profile, '-o', '-', '--store', archive], { env });
+    assert.equal(docUrl(stdout), 'https://env/shop');
+    assert.deepEqual(decodeProfile(stdout).comments, []);
+  });
+
+  it('moves sources, and nothing falls apart by that', async () => {
+    const plain = [...decodeProfile(await symbolize()).functions.values()];
+    const rules = ['GOROOT=/usr/local/go', 'MAIN=/src/shop'].flatMap((rule) => ['--source-map', rule]);
+    const body = await symbolize(...rules);
+    const moved = [...decodeProfile(body).functions.values()];
+    const files = new Set(moved.map(({ file }) => file));
+    for (const file of ['runtime/proc.go', 'runtime/cgo/gcc_util.c']) {
+      if (plain.some((each) => each.file.endsWith(file))) assert.ok(files.has(`/usr/local/go/src/${file}`), file);
+    }
+    assert.ok(files.has('/src/shop/main.go'));
+    assert.deepEqual(
+      [...files].filter((file) => /^(?:runtime|net|example\.com|\/_)\//.test(file)),
+      [],
+    );
+    // The same functions, each whole: a file has one new name wherever it stands.
+    assert.deepEqual(
+      moved.map(({ id, name, systemName, startLine }) => ({ id, name, systemName, startLine })),
+      plain.map(({ id, name, systemName, startLine }) => ({ id, name, systemName, startLine })),
+    );
+    const names = new Map<string, string>();
+    plain.forEach(({ file }, i) => {
+      assert.equal(names.get(file) ?? moved[i].file, moved[i].file);
+      names.set(file, moved[i].file);
+    });
+    assert.equal(parcaRefusal(body), null);
+  });
+
+  it('reaches the threads of a batch', async () => {
+    const batch = join(dir, 'batch');
+    mkdirSync(batch);
+    for (let i = 0; i < 16; i++) writeFileSync(join(batch, `${i}.pb.gz`), recordedProfile('profile'));
+    const options = ['--doc-url', 'https://x/{name}', '--source-map', 'MAIN=/src/shop', '--jobs', '2'];
+    const { code, stderr } = await resym(['symbolize', batch, '-o', join(dir, 'done'), '--store', archive, ...options]);
+    assert.equal(code, 0, stderr);
+    const alone = await symbolize(...options);
+    for (let i = 0; i < 16; i++) assert.deepEqual(readFileSync(join(dir, 'done', `${i}.pb.gz`)), alone);
+    assert.equal(docUrl(alone), 'https://x/shop');
   });
 
   it('wants sound options', async () => {
@@ -106,9 +171,25 @@ describe('the build a profile is of', () => {
       ['--doc-url', 'https://x/{commit}'],
       ['--source-map', 'nonsense'],
     ]) {
-      const { code, stderr } = await resym(['symbolize', profile, '-o', out, ...args]);
-      assert.equal(code, 2);
-      assert.match(stderr, new RegExp(`resym: ${args[0]}: `));
+      for (const command of [
+        ['symbolize', profile, '-o', out],
+        ['serve', '--target', 'a=http://127.0.0.1:1', '--listen', '127.0.0.1:0'],
+      ]) {
+        const { code, stderr } = await resym([...command, ...args]);
+        assert.equal(code, 2);
+        assert.match(stderr, new RegExp(`resym: ${args[0]}: `));
+      }
     }
   });
 });
+
+function docUrl(body: Uint8Array): string {
+  return decodeProfile(body).strings[Number(numberOf(fieldsOf(uncompressed(body)), DOC_URL))];
+}
+
+/** The profile with one more string, and a comment that is it. */
+function withComment(body: Uint8Array, text: string): Uint8Array {
+  const raw = uncompressed(body);
+  const index = BigInt(decodeProfile(raw).strings.length);
+  return Buffer.concat([raw, lengthField(6, Buffer.from(text)), varint(BigInt(COMMENT << 3)), varint(index)]);
+}

@@ -4,7 +4,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { symbolizeAll } from '../workers/batch.ts';
 import { attempt, type Entry, type Job, writeWhole } from '../workers/profile-file.ts';
-import { checkedDocUrl, checkedRule, ConfigError } from '../config.ts';
+import { ConfigError, saidOutput } from '../config.ts';
 import { openEngine } from '../open-engine.ts';
 import type { OutputOptions, ResymOptions } from '../pipeline.ts';
 import { binaryFile } from '../store/local.ts';
@@ -52,13 +52,9 @@ export async function symbolize(inputs: readonly string[], options: SymbolizeOpt
 }
 
 /** Throws UsageError. */
-function outputOptions({ identity = true, docUrl, sourceMap = [] }: SymbolizeOptions): OutputOptions {
+function outputOptions(options: SymbolizeOptions): OutputOptions {
   try {
-    return {
-      identity,
-      docUrl: docUrl === undefined ? '' : checkedDocUrl(docUrl),
-      sourceMap: sourceMap.map(checkedRule),
-    };
+    return { identity: true, ...saidOutput(options, process.env) };
   } catch (error) {
     throw error instanceof ConfigError ? new UsageError(error.message) : error;
   }

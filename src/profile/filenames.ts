@@ -13,6 +13,9 @@ import { LENGTH, VARINT, varintSize, WireReader, WireWriter } from './wire.ts';
 /** What a record may grow by: an index of up to five bytes and its tag, and up to three bytes of length. */
 const MAX_GROWTH = 9;
 
+/** Ten times the source files of the largest programs; under a second. */
+const MAX_FILES = 2 ** 18;
+
 /** In `NewNames.indexes`. */
 const UNSEEN = 0;
 const UNCHANGED = -1;
@@ -27,8 +30,8 @@ interface NewNames {
 }
 
 /**
- * The profile with every function's file name as `rename` gives it; `profile.raw` itself when none changes. Names that are not
- * UTF-8 stay. Throws LimitError.
+ * The profile with every function's file name as `rename` gives it; `profile.raw` itself when none changes, or when there are more
+ * than MAX_FILES. Names that are not UTF-8 stay. Throws LimitError.
  */
 export function renameFiles(profile: Profile, rename: (filename: string) => string): Uint8Array {
   const { indexes, strings, records } = newNames(profile, rename);
@@ -75,15 +78,7 @@ function newNames({ functions, strings }: Profile, rename: (filename: string) =>
   const indexes = new Int32Array(strings.count);
   const byName = new Map<string, number>();
   const added: Uint8Array[] = [];
-  let records = 0;
-  for (let i = 0; i < functions.count; i++) {
-    const filename = functions.filename(i);
-    if (indexes[filename] === UNSEEN) indexes[filename] = newIndex(strings.text(filename));
-    if (indexes[filename] !== UNCHANGED) records++;
-  }
-  return { indexes, strings: added, records };
-
-  function newIndex(text: string): number {
+  const newIndex = (text: string): number => {
     // What is not UTF-8 has lost bytes on its way to a text.
     const name = text.includes('\ufffd') ? text : rename(text);
     if (name === text) return UNCHANGED;
@@ -94,7 +89,18 @@ function newNames({ functions, strings }: Profile, rename: (filename: string) =>
       added.push(Buffer.from(name));
     }
     return index;
+  };
+  let records = 0;
+  let files = 0;
+  for (let i = 0; i < functions.count; i++) {
+    const filename = functions.filename(i);
+    if (indexes[filename] === UNSEEN) {
+      if (++files > MAX_FILES) return { indexes, strings: [], records: 0 };
+      indexes[filename] = newIndex(strings.text(filename));
+    }
+    if (indexes[filename] !== UNCHANGED) records++;
   }
+  return { indexes, strings: added, records };
 }
 
 /** Writes the record whose content lies between `pos` and `len`. */

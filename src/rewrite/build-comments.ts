@@ -67,8 +67,9 @@ const PLACEHOLDERS: ReadonlyMap<string, (facts: BuildFacts) => string> = new Map
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 
-/** What is wrong with a template of documentation URLs, for the person who wrote it; "" when nothing is. */
+/** What is wrong with a template of documentation URLs, for the person who wrote it; "" when nothing is. An empty one asks for none. */
 export function docUrlProblem(template: string): string {
+  if (template === '') return '';
   for (const [whole, name] of template.matchAll(PLACEHOLDER)) {
     if (!PLACEHOLDERS.has(name)) {
       const known = [...PLACEHOLDERS.keys()].map((each) => `{${each}}`);
@@ -97,9 +98,12 @@ function isForUrls(value: string): boolean {
   return value !== '' && value === clean(value) && !value.split('/').some((part) => part === '.' || part === '..');
 }
 
-/** As pprof's net/url understands it; URL alone forgives much that it does not. */
+/** A host as net/url, which pprof asks, and browsers understand it alike; then a path, a query or a fragment. */
+const HTTP_URL = /^https?:\/\/(?:\[[0-9a-f:.]+\]|[\p{L}\p{N}._-]+)(?::\d+)?(?:[/?#]|$)/iu;
+
+/** pprof shows no URL that it cannot parse; nor would it be one line. */
 function isHttpUrl(text: string): boolean {
-  return /^https?:\/\/[^/\s]/i.test(text) && !/[\s\p{C}\\{}]|%(?![0-9a-f]{2})/iu.test(text) && URL.canParse(text);
+  return HTTP_URL.test(text) && !/[\s\p{C}\\{}]|%(?![0-9a-f]{2})/iu.test(text) && URL.canParse(text);
 }
 
 /** Build info is whatever its builder wrote: one line of printable text, and not too much of it. */

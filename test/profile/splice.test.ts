@@ -33,6 +33,7 @@ const ProfileType = protobuf
 interface Reflected {
   string_table: Buffer[];
   comment: string[];
+  doc_url: string;
   mapping: ({ id: string } & Record<string, unknown>)[];
   location: { id: string; is_folded: boolean; line: { function_id: string; line: string; column: string }[] }[];
   function: { id: string; name: string; system_name: string; filename: string; start_line: string }[];
@@ -66,6 +67,8 @@ async function assertSpliced(raw: Uint8Array, edits: ProfileEdits): Promise<Uint
   assert.deepEqual(now.function.slice(0, old.function.length), old.function);
   assert.deepEqual(now.string_table.slice(0, old.string_table.length), old.string_table);
   assert.deepEqual(now.comment.slice(old.comment.length).map(bytes), edits.comments.map(hex));
+  const oldUrl = hex(profile.docUrl) && bytes(old.doc_url);
+  assert.equal(bytes(now.doc_url), oldUrl || hex(edits.docUrl ?? ''));
   now.mapping.forEach((mapping, i) => {
     const flags = edits.flags.get(i);
     const expected = FLAGS.map((name, k) => old.mapping[i][name] === true || (flags !== undefined && asked(flags)[k]));
@@ -123,8 +126,13 @@ function unchanged(text: string, edits: ProfileEdits): string[] {
       mapping++;
       return edits.flags.has(mapping) ? [line.replace(/( (true|false)){4}$/, '')] : [line];
     }
+    if (line.startsWith('default ') && edits.docUrl) return [line.replace(/ doc ".*"$/, '')];
     return line.startsWith('function ') || line.startsWith('comment ') ? [] : [line];
   });
+}
+
+function fixture(name: string): Uint8Array {
+  return new Uint8Array(gunzipSync(readFileSync(new URL(name, FIXTURES))));
 }
 
 const NONE: ProfileEdits = { lines: new Map(), flags: new Map(), comments: [] };
@@ -158,6 +166,7 @@ const edited = validProfile.chain((model) =>
     ),
     flags: fc.dictionary(fc.nat(Math.max(0, model.mappings.length - 1)).map(String), mappingFlags),
     comments: fc.array(fc.constantFrom(...names), { maxLength: 2 }),
+    docUrl: fc.constantFrom('', 'https://example.com/doc', ...names),
   }),
 );
 
@@ -168,16 +177,27 @@ function toMap<T>(record: Record<string, T>, count: number): Map<number, T> {
 describe('random edits of random profiles', () => {
   test('two readers see the edits and nothing else', async () => {
     await fc.assert(
-      fc.asyncProperty(edited, async ({ model, lines, flags, comments }) => {
+      fc.asyncProperty(edited, async ({ model, lines, flags, comments, docUrl }) => {
         const raw = encodeModel(model);
         await assertSpliced(raw, {
           lines: toMap(lines, model.locations.length),
           flags: toMap(flags, model.mappings.length),
           comments,
+          docUrl,
         });
       }),
       { numRuns: 1500, seed: 7 },
     );
+  });
+
+  test('a URL is written where there is none, and only there', async () => {
+    const url = 'https://example.com/doc';
+    const bare = fixture(fixtures[0]);
+    const once = await assertSpliced(bare, { ...NONE, docUrl: url });
+    assert.equal(Profile.scan(once).docUrl, url);
+    const again = Profile.scan(once);
+    assert.equal(splice(again, { ...NONE, docUrl: 'https://other/' }), again.raw);
+    await assertSpliced(once, { ...NONE, comments: ['x'], docUrl: 'https://other/' });
   });
 
   test('what was dense stays dense, as Parca asks', () => {
@@ -203,7 +223,7 @@ describe('random edits of random profiles', () => {
 describe('profiles of Go runtimes', () => {
   for (const name of fixtures) {
     test(`${name}: names erased and written back`, async () => {
-      const original = new Uint8Array(gunzipSync(readFileSync(new URL(name, FIXTURES))));
+      const original = fixture(name);
       const source = Profile.scan(original);
       const erased = erase(original, { flags: 'drop' });
       const bare = Profile.scan(erased);

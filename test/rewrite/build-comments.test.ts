@@ -88,7 +88,9 @@ describe('a documentation URL', () => {
   });
 
   it('is checked when it is configured', () => {
-    assert.equal(docUrlProblem('https://x/{module}/{revision}'), '');
+    for (const template of ['https://x/{module}/{revision}', 'http://{module}/', 'https://x/doc', '']) {
+      assert.equal(docUrlProblem(template), '', template);
+    }
     assert.match(docUrlProblem('https://x/{commit}'), /\{commit\} stands for nothing; known are \{name\}/);
     for (const name of ['toString', 'constructor', '__proto__', '', 'Module']) {
       assert.match(docUrlProblem(`https://x/{${name}}`), /stands for nothing/);
@@ -97,16 +99,7 @@ describe('a documentation URL', () => {
       assert.match(docUrlProblem(template), /brace without its partner/);
     }
     for (const template of [
-      ...[
-        '',
-        '{module}',
-        '/x/{module}',
-        'ftp://x/{module}',
-        'http:x',
-        'https:///x',
-        'https://x:{version}/',
-        'https://',
-      ],
+      ...['{module}', '/x/{module}', 'ftp://x/{module}', 'http:x', 'https:///x', 'https://x:{version}/', 'https://'],
       ...[' https://x/', 'https://x/a b', 'https://x/\n', 'https://x/%zz', 'https://x\\y'],
     ]) {
       assert.match(docUrlProblem(template), /no http or https URL/, template);

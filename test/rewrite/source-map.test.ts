@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -14,7 +14,7 @@ import { parseSourceRule, SourceMap, type SourceRule } from '../../src/rewrite/s
 import { FileSource } from '../../src/store/file.ts';
 import { SymbolMap } from '../../src/symbolize/symbol-map.ts';
 import { publishModule } from '../support/module-proxy.ts';
-import { needsGo, needsTools, toolchain } from '../support/toolchains.ts';
+import { GO_VERSIONS, needsGo, needsTools, toolchain } from '../support/toolchains.ts';
 
 const exec = promisify(execFile);
 const go = { main: { path: 'example.com/api', version: '(devel)' } } as GoBuild;
@@ -110,6 +110,24 @@ describe('a source map', () => {
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'resym-sources-')));
 after(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('the standard library', () => {
+  for (const version of GO_VERSIONS) {
+    it(`of go ${version} is known whole`, { skip: needsGo(version) }, async () => {
+      const { go: command, env } = toolchain(version)!;
+      const src = join((await exec(command, ['env', 'GOROOT'], { env })).stdout.trim(), 'src');
+      const map = new SourceMap(rules('GOROOT=/go')).for(null);
+      const top = readdirSync(src, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory() && entry.name !== 'testdata')
+        .map(({ name }) => `${name}/x.go`);
+      assert.ok(top.length > 30);
+      assert.deepEqual(
+        top.map(map),
+        top.map((name) => `/go/src/${name}`),
+      );
+    });
+  }
+});
 
 /** By path: what a program of two modules, Go and C, is made of. */
 const DEPENDENCY = {

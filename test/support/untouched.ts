@@ -4,19 +4,20 @@
  */
 import assert from 'node:assert/strict';
 import { uncompressed } from './erase.ts';
-import { fieldsOf, type Field } from './fields.ts';
+import { fieldsOf, numberOf, type Field } from './fields.ts';
 
 const MAPPING = 3;
 const LOCATION = 4;
 const FUNCTION = 5;
 const STRING_TABLE = 6;
 const COMMENT = 13;
+const DOC_URL = 15;
 
 /**
  * Asserts that `after` is `before` with nothing changed but
  *  - the lines of locations, and is_folded gone where lines changed,
  *  - has_* flags of mappings set,
- *  - Function records, strings, and comments (resym's own unless told) added at the end.
+ *  - Function records, strings, and comments (resym's own unless told) added at the end, and a doc_url where there was none.
  * All fields of `before` must be there in the same order. Takes profiles gzipped or not.
  */
 export function assertUntouched(before: Uint8Array, after: Uint8Array, comments = /^resym: /): void {
@@ -36,6 +37,8 @@ export function assertUntouched(before: Uint8Array, after: Uint8Array, comments 
   const strings = now.filter(({ number }) => number === STRING_TABLE);
   for (const { number, value } of now.slice(old.length)) {
     if (number === COMMENT) assert.match(Buffer.from(strings[Number(value)].body).toString(), comments);
+    else if (number === DOC_URL)
+      assert.equal(strings[Number(numberOf(old, DOC_URL))].body.length, 0, 'doc_url changed');
     else assert.ok(number === FUNCTION || number === STRING_TABLE, `field ${number} was added`);
   }
 }
