@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline';
+import { fstatSync } from 'node:fs';
 import { assemble } from '../store/assembly.ts';
 import { Beside } from '../store/beside.ts';
 import type { Resolution } from '../symbolize/frame.ts';
@@ -10,8 +10,10 @@ export interface LookupOptions {
   readonly json?: true;
 }
 
-/** Flush once this many characters wait: a million lookups must not become a million writes. */
-const FLUSH_AT = 64 * 1024;
+/** Addresses answered together: some 40 MB of text. */
+const MAX_BATCH = 1 << 16;
+/** Longer ones are no address. */
+const MAX_LINE = 1 << 10;
 
 export async function lookup(binary: string, addresses: readonly string[], options: LookupOptions): Promise<void> {
   const wanted = addresses.map((text) => parseAddress(text) ?? refuse(text));
@@ -25,8 +27,8 @@ export async function lookup(binary: string, addresses: readonly string[], optio
       const usable = at >= 0n && at <= BigInt(Number.MAX_SAFE_INTEGER);
       return print(address, usable ? symbols.lookup(Number(at)) : null);
     };
-    if (wanted.length > 0) process.stdout.write(wanted.map(answer).join(''));
-    else await answerStdin(answer);
+    if (wanted.length > 0) process.stdout.write(answerAll(wanted, answer));
+    else await answerStdin((addresses) => process.stdout.write(answerAll(addresses, answer)));
     for (const problem of symbols.problems) process.stderr.write(`resym: ${binary}: ${problem}\n`);
     if (symbols.problems.length > 0) process.exitCode = 1;
   } finally {
@@ -34,25 +36,43 @@ export async function lookup(binary: string, addresses: readonly string[], optio
   }
 }
 
-/** One address a line, answered as they come, so that resym can sit behind a pipe as addr2line does. */
-async function answerStdin(answer: (address: bigint) => string): Promise<void> {
-  let waiting = '';
-  for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+/** In ascending order the units and pages of a binary are read once each; the answers are in the order asked. */
+function answerAll(addresses: readonly bigint[], answer: (address: bigint) => string): string {
+  const ascending = BigUint64Array.from(addresses).sort();
+  const answers = new Map<bigint, string>();
+  for (const address of ascending) if (!answers.has(address)) answers.set(address, answer(address));
+  return addresses.map((address) => answers.get(address)).join('');
+}
+
+/**
+ * One address a line. From a pipe they are answered as they come, so that resym can sit behind one as addr2line does; of a file many
+ * at once.
+ */
+async function answerStdin(answer: (addresses: readonly bigint[]) => void): Promise<void> {
+  const isFile = fstatSync(0).isFile();
+  let rest = '';
+  let waiting: bigint[] = [];
+  const take = (line: string): void => {
     const text = line.trim();
-    if (text === '') continue;
+    if (text === '') return;
     const address = parseAddress(text);
     if (address === null) {
       process.stderr.write(`resym: not an address: ${JSON.stringify(text.slice(0, 80))}\n`);
       process.exitCode = 1;
-      continue;
-    }
-    waiting += answer(address);
-    if (waiting.length >= FLUSH_AT || process.stdin.readableLength === 0) {
-      process.stdout.write(waiting);
-      waiting = '';
-    }
+    } else if (waiting.push(address) >= MAX_BATCH) flush();
+  };
+  const flush = (): void => {
+    if (waiting.length > 0) answer(waiting);
+    waiting = [];
+  };
+  for await (const chunk of process.stdin.setEncoding('latin1') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!.slice(0, MAX_LINE);
+    for (const line of lines) take(line);
+    if (!isFile) flush();
   }
-  process.stdout.write(waiting);
+  take(rest);
+  flush();
 }
 
 /** Hex with or without 0x, as addr2line takes it. */
