@@ -8,6 +8,8 @@ const WHOLE_BYTES = 16 << 20;
 const PAGE_BYTES = 16 << 10;
 /** ... that reach this far into the next one, so that a small read never crosses a border. */
 const OVERLAP_BYTES = 4 << 10;
+/** What is read of a large section for a look at one place. */
+export const GLANCE_BYTES = 4 << 10;
 /** Windows kept per section, some 10 MB. */
 const MAX_PAGES = 512;
 /** Mangled names of templates reach some 100 KiB; what is longer is no name. */
@@ -72,6 +74,18 @@ export class DebugSection {
   /** A cursor over `[offset, offset + length)`, cut at the section's end; its errors give offsets in the section. */
   cursor(offset: number, length = this.size - offset): Cursor {
     return new Cursor(this.upTo(offset, length), this.littleEndian, this.name, offset);
+  }
+
+  /**
+   * The same for places that nobody reads around: what is not in memory is read without its window. At most `GLANCE_BYTES`: the
+   * block cache lets reads of that size past.
+   */
+  glance(offset: number, length: number): Cursor {
+    if (!this.#paged || this.#pages.has(Math.floor(offset / PAGE_BYTES))) return this.cursor(offset, length);
+    const left = this.#section.size - offset;
+    if (!(offset >= 0 && left >= 0)) throw this.error(offset, 'outside the section');
+    const bytes = this.#object.source.read(this.#section.fileOffset + offset, Math.min(GLANCE_BYTES, left));
+    return new Cursor(bytes, this.littleEndian, this.name, offset);
   }
 
   /**

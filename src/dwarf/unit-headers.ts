@@ -74,7 +74,7 @@ export function unitHeaders(object: ObjectFile, name: 'info' | 'info.dwo' = 'inf
 
 /** The header at `offset`. Throws FormatError when it is damaged, of an unknown version or longer than the section. */
 export function readUnitHeader(info: DebugSection, offset: number): FullUnitHeader {
-  const cursor = info.cursor(offset, MAX_HEADER_BYTES);
+  const cursor = info.glance(offset, MAX_HEADER_BYTES);
   let length = cursor.u32();
   const offsetSize = length === 0xffffffff ? 8 : 4;
   if (offsetSize === 8) length = cursor.u64();

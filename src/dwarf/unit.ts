@@ -10,12 +10,10 @@ import type { Encoding } from './forms.ts';
 import type { Problems } from './problems.ts';
 import type { RangeColumns } from './range-columns.ts';
 import { ABSOLUTE, MAX_LIST_ENTRIES, NO_BASE, readRangeList, readRanges, tooManyEntries } from './range-lists.ts';
-import { type DebugSection, text, viewOf } from './section.ts';
+import { type DebugSection, GLANCE_BYTES, text, viewOf } from './section.ts';
 import { type FullUnitHeader } from './unit-headers.ts';
 import { type RawValue, type UnitRoot, readRoot } from './unit-root.ts';
 
-/** The first entry of a unit is looked for in this much of it before all of it is read. */
-const ROOT_BYTES = 4 << 10;
 /** Its declaration is the first of the table, except in tables that many units share. */
 const ROOT_DECLARATION_BYTES = 64 << 10;
 
@@ -116,11 +114,11 @@ export class Unit implements UnitBytes {
 
   #readRoot(): UnitRoot {
     const { header, file } = this;
-    if (header.size > ROOT_BYTES && this.#bytes === undefined) {
+    if (header.size > GLANCE_BYTES && this.#bytes === undefined) {
       try {
-        return this.#readRootFrom(file.info.cursor(header.offset, ROOT_BYTES));
+        return this.#readRootFrom(file.info.glance(header.offset, GLANCE_BYTES));
       } catch (error) {
-        if (!(error instanceof FormatError)) throw error; // it may only be longer than that
+        if (!(error instanceof FormatError)) throw error; // the first entry may only be longer than that
       }
     }
     return this.#readRootFrom(new Cursor(this.bytes, file.info.littleEndian, file.info.name, header.offset));
