@@ -113,9 +113,10 @@ export class DebugFile implements UnitFile {
     return unit;
   }
 
-  /** Forgets units whose bytes are held. */
-  forget(): void {
-    this.#units.clear();
+  /** Forgets a unit whose bytes are held, or all of them. */
+  forget(index?: number): void {
+    if (index === undefined) this.#units.clear();
+    else this.#units.delete(index);
   }
 
   /** The entry at an offset of the section. Throws FormatError when no unit holds it. */

@@ -59,10 +59,25 @@ export class LineRows {
   find(address: number): number {
     const sequence = lastAtOrBelow(this.#starts, address);
     if (sequence < 0 || address >= this.#ends[sequence]) return -1;
-    const offset = address - this.#starts[sequence];
+    return this.#rowIn(sequence, address);
+  }
+
+  #rowIn(sequence: number, address: number): number {
     const first = this.#firstRows[sequence];
-    const row = lastAtOrBelow(this.#offsets, offset, first, this.#lastRows[sequence] + 1);
+    const row = lastAtOrBelow(this.#offsets, address - this.#starts[sequence], first, this.#lastRows[sequence] + 1);
     return row < first ? -1 : row;
+  }
+
+  /** The first address above this one where `find` may say something else; Infinity above the last. */
+  changesAfter(address: number): number {
+    const sequence = lastAtOrBelow(this.#starts, address);
+    const next = sequence + 1 < this.#starts.length ? this.#starts[sequence + 1] : Infinity;
+    if (sequence < 0 || address >= this.#ends[sequence]) return next;
+    const row = this.#rowIn(sequence, address);
+    const isLast = row === this.#lastRows[sequence];
+    const following = row < 0 ? this.#firstRows[sequence] : row + 1;
+    const end = isLast ? this.#ends[sequence] : this.#starts[sequence] + this.#offsets[following];
+    return Math.min(end, next);
   }
 }
 

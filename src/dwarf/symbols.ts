@@ -12,6 +12,7 @@
 import { UnsupportedError } from '../errors.ts';
 import type { ObjectFile } from '../object/object.ts';
 import { CodeRanges } from './code-ranges.ts';
+import { type Cover, NO_PLACE, NO_SCOPE } from './cover.ts';
 import { DebugFile } from './debug-file.ts';
 import { Problems } from './problems.ts';
 import { RangeColumns } from './range-columns.ts';
@@ -75,6 +76,70 @@ export class DwarfSymbols {
   /** What the line table says of a file address: also of code without a function (assembly). null: nothing. */
   line(address: number): DwarfLine | null {
     return this.#ask(address, (unit) => unit.line(address));
+  }
+
+  /**
+   * Tells `cover` what `frames` and `line` would say of every address the units claim, a unit at a time; `isWanted` leaves
+   * ranges out by their start. Never throws on damaged bytes.
+   */
+  cover(cover: Cover, isWanted: (start: number) => boolean): void {
+    for (const [index, ranges] of this.#claims()) {
+      const holes: number[] = [];
+      const taker = withHoles(cover, holes);
+      for (let i = 0; i < ranges.length; i += 2) {
+        if (!isWanted(ranges[i])) continue;
+        if (this.#unit(index) === null) holes.push(ranges[i], ranges[i + 1]);
+        else this.#coverUnit(index, ranges[i], ranges[i + 1], taker);
+      }
+      for (let i = 0; i < holes.length; i += 2) this.#coverHole(holes[i], holes[i + 1], cover);
+      this.#forget(index);
+    }
+  }
+
+  /** By unit, the ranges that it is the first to claim: start, end, ... */
+  #claims(): Map<number, number[]> {
+    this.#ranges ??= new UnitRanges(this.#file, this.#code);
+    const { starts, ends, owners } = this.#ranges.first;
+    for (const start of starts) this.#firstAt(start); // after which .debug_aranges is believed or gone
+    const claims = new Map<number, number[]>();
+    const { first } = this.#ranges;
+    if (first.starts !== starts) return this.#claims();
+    for (let i = 0; i < starts.length; i++) {
+      const ranges = claims.get(owners[i]);
+      if (ranges === undefined) claims.set(owners[i], [starts[i], ends[i]]);
+      else ranges.push(starts[i], ends[i]);
+    }
+    return claims;
+  }
+
+  #coverUnit(index: number, from: number, to: number, cover: Cover): void {
+    this.#askUnit(index, (unit) => {
+      unit.cover(from, to, cover);
+      return null;
+    });
+  }
+
+  /** Where the first unit has neither function nor line, the others that claim it are asked, as in `#ask`. */
+  #coverHole(from: number, to: number, cover: Cover): void {
+    for (let at = from; at < to;) {
+      const end = Math.min(to, this.#ranges!.changesAfter(at));
+      const answers: number[][] = [];
+      const cuts = [at, end];
+      for (const index of this.#ranges!.othersAt(at)) {
+        const found: number[] = [];
+        const range = (start: number, stop: number, scope: number, place: number): void => {
+          found.push(start, stop, scope, place);
+          cuts.push(start);
+        };
+        this.#coverUnit(index, at, end, delegating(cover, range));
+        answers.push(found);
+      }
+      cuts.sort((a, b) => a - b);
+      for (let i = 0; i + 1 < cuts.length; i++) {
+        if (cuts[i] < cuts[i + 1]) cover.range(cuts[i], cuts[i + 1], ...firstAnswer(answers, cuts[i]));
+      }
+      at = end;
+    }
   }
 
   /** Bytes held in memory beside the sections, about. */
@@ -151,12 +216,50 @@ export class DwarfSymbols {
   }
 
   #forgetSome(keep: number): void {
-    for (const [index, unit] of this.#units) {
+    for (const index of this.#units.keys()) {
       if (this.#heldBytes <= MAX_HELD_BYTES / 2) break;
-      if (index === keep || unit === null) continue;
-      this.#heldBytes -= unit.heldBytes;
-      this.#units.delete(index);
+      if (index !== keep) this.#forget(index);
     }
     this.#file.forget();
   }
+
+  /** A unit that cannot be read is remembered as such. */
+  #forget(index: number): void {
+    const unit = this.#units.get(index) ?? null;
+    if (unit === null) return;
+    this.#heldBytes -= unit.heldBytes;
+    this.#units.delete(index);
+    this.#file.forget(index);
+  }
+}
+
+function delegating(cover: Cover, range: Cover['range']): Cover {
+  return {
+    file: (path) => cover.file(path),
+    place: (file, line, column) => cover.place(file, line, column),
+    function: (name, start) => cover.function(name, start),
+    call: (name, around, place) => cover.call(name, around, place),
+    range,
+  };
+}
+
+/** Passes everything on but ranges of which nothing is known: their starts and ends go to `holes`. */
+function withHoles(cover: Cover, holes: number[]): Cover {
+  return delegating(cover, (start, end, scope, place) => {
+    if (scope === NO_SCOPE && place === NO_PLACE) holes.push(start, end);
+    else cover.range(start, end, scope, place);
+  });
+}
+
+/** Of ranges (start, end, scope, place) by unit: the first with a function at the address, else the first with a line. */
+function firstAnswer(answers: readonly number[][], address: number): [scope: number, place: number] {
+  let line = NO_PLACE;
+  for (const found of answers) {
+    for (let i = 0; i < found.length; i += 4) {
+      if (address < found[i] || address >= found[i + 1]) continue;
+      if (found[i + 2] !== NO_SCOPE) return [found[i + 2], found[i + 3]];
+      if (line === NO_PLACE) line = found[i + 3];
+    }
+  }
+  return [NO_SCOPE, line];
 }

@@ -50,6 +50,23 @@ export class UnitRanges {
     this.#build(true);
   }
 
+  /** The first unit at each address. */
+  get first(): Segments {
+    return this.#first;
+  }
+
+  /** The first address above this one where another unit begins or ends; Infinity above the last. */
+  changesAfter(address: number): number {
+    const { ends } = this.#ranges;
+    const last = lastAtOrBelow(this.#starts, address);
+    let change = last + 1 < this.#starts.length ? this.#starts[last + 1] : Infinity;
+    for (let i = last; i >= 0 && i > last - MAX_STEPS && this.#reaches[i] > address; i--) {
+      const end = ends[this.#order[i]];
+      if (end > address) change = Math.min(change, end);
+    }
+    return change;
+  }
+
   /** Number of the first unit that claims an address, or -1. */
   at(address: number): number {
     const found = this.#first.find(address);

@@ -1,10 +1,13 @@
+import { lastAtOrBelow } from '../bytes/search.ts';
 import type { CodeRanges } from './code-ranges.ts';
 import * as dw from './constants.ts';
 import { type FunctionName, readFunctionName } from './function-names.ts';
 import { type Functions, readFunctions } from './functions.ts';
+import { type Cover, NO_PLACE, NO_SCOPE } from './cover.ts';
 import { Inlines, readInlines } from './inlines.ts';
+import type { LineRows } from './line-rows.ts';
 import { LineTable } from './line-table.ts';
-import type { RangeColumns } from './range-columns.ts';
+import type { RangeColumns, Segments } from './range-columns.ts';
 import type { Unit } from './unit.ts';
 
 /** One frame at an address. */
@@ -86,6 +89,74 @@ export class UnitSymbols {
     if (row < 0) return null;
     const line = rows.lines[row];
     return { file: this.#path(rows.files[row]), line: line > 0x7fffffff ? 0 : line, column: rows.columns[row] };
+  }
+
+  /** Tells `cover` everything about [from, to), as `frames` and `line` would of each address. Throws what reading the unit throws. */
+  cover(from: number, to: number, cover: Cover): void {
+    const rows = this.#lineTable()?.rows(this.#code) ?? null;
+    let functions = this.#functions ?? this.#read(false);
+    if (!functions.complete && hasRowsBetween(functions.segments, rows, from, to)) functions = this.#read(true);
+    const { starts, ends, owners } = functions.segments;
+    let at = from;
+    for (let i = Math.max(0, lastAtOrBelow(starts, from)); i < starts.length && starts[i] < to; i++) {
+      if (ends[i] <= at) continue;
+      if (starts[i] > at) this.#coverLines(at, starts[i], rows, cover);
+      at = Math.min(ends[i], to);
+      this.#coverFunction(owners[i], Math.max(starts[i], from), at, rows, cover);
+    }
+    if (at < to) this.#coverLines(at, to, rows, cover);
+  }
+
+  #coverLines(from: number, to: number, rows: LineRows | null, cover: Cover): void {
+    for (let at = from; at < to;) {
+      const end = Math.min(to, rows?.changesAfter(at) ?? to);
+      const row = rows?.find(at) ?? -1;
+      cover.range(at, end, NO_SCOPE, row < 0 ? NO_PLACE : this.#coveredPlace(rows!, row, cover));
+      at = end;
+    }
+  }
+
+  #coverFunction(entry: number, from: number, to: number, rows: LineRows | null, cover: Cover): void {
+    const inlines = this.#inlinesOf(entry);
+    const { starts, ends, owners } = inlines.segments;
+    const functionScope = cover.function(this.#name(entry), from);
+    const scopes = new Map<number, number>();
+    /** Scope of an inlined call; calls have smaller numbers than those inside them. */
+    const scopeOf = (call: number): number => {
+      if (call < 0) return functionScope;
+      let scope = scopes.get(call);
+      if (scope === undefined) {
+        const around = scopeOf(inlines.parents[call]);
+        const file = cover.file(this.#path(inlines.callFiles[call]));
+        const place = cover.place(file, inlines.callLines[call], inlines.callColumns[call]);
+        scope = cover.call(this.#inlineName(inlines, call), around, place);
+        scopes.set(call, scope);
+      }
+      return scope;
+    };
+    const noLine = this.#unit.root.language === dw.DW_LANG_Go ? GENERATED : NOWHERE;
+    let segment = Math.max(0, lastAtOrBelow(starts, from));
+    let rowEnd = from;
+    let place = NO_PLACE;
+    for (let at = from; at < to;) {
+      while (segment < ends.length && ends[segment] <= at) segment++;
+      const isInside = segment < starts.length && starts[segment] <= at;
+      let end = segment < starts.length ? Math.min(to, isInside ? ends[segment] : starts[segment]) : to;
+      if (rows !== null && at >= rowEnd) {
+        const row = rows.find(at);
+        rowEnd = rows.changesAfter(at);
+        place = row < 0 ? NO_PLACE : this.#coveredPlace(rows, row, cover);
+      }
+      if (rows !== null) end = Math.min(end, rowEnd);
+      const here = place === NO_PLACE ? cover.place(cover.file(noLine.file), noLine.line, noLine.column) : place;
+      cover.range(at, end, scopeOf(isInside ? owners[segment] : -1), here);
+      at = end;
+    }
+  }
+
+  #coveredPlace(rows: LineRows, row: number, cover: Cover): number {
+    const line = rows.lines[row];
+    return cover.place(cover.file(this.#path(rows.files[row])), line > 0x7fffffff ? 0 : line, rows.columns[row]);
   }
 
   #lineTable(): LineTable | null {
@@ -179,4 +250,17 @@ const NOWHERE: DwarfLine = { file: '', line: 0, column: 0 };
 
 function frame({ name, linkageName, line: startLine }: FunctionName, { file, line, column }: DwarfLine): DwarfFrame {
   return { name, linkageName, file, line, column, startLine };
+}
+
+/** True when lines begin where no function is: such code is a reason to look for functions inside others. */
+function hasRowsBetween({ starts, ends }: Segments, rows: LineRows | null, from: number, to: number): boolean {
+  if (rows === null) return false;
+  let at = from;
+  for (let i = Math.max(0, lastAtOrBelow(starts, from)); at < to; i++) {
+    const next = i < starts.length ? Math.min(starts[i], to) : to;
+    if (next > at && (rows.find(at) >= 0 || rows.changesAfter(at) < next)) return true;
+    if (i >= starts.length) break;
+    at = Math.max(at, ends[i]);
+  }
+  return false;
 }

@@ -30,6 +30,17 @@ export class FunctionTable {
     return this.#symbols.length;
   }
 
+  /** Every address at which a function begins or ends. */
+  bounds(): Float64Array {
+    const { start, size, length } = this.#symbols;
+    const bounds = new Float64Array(2 * length);
+    for (let i = 0; i < length; i++) {
+      bounds[2 * i] = start[i];
+      bounds[2 * i + 1] = start[i] + size[i];
+    }
+    return bounds;
+  }
+
   /** Linked name of the innermost function whose [start, start + size) holds the address; null when none does. */
   find(address: number): string | null {
     const last = this.#holding(address);

@@ -40,6 +40,9 @@ const PAGES = [PAGE, 16384n, LARGE_PAGE];
 /** perf writes this page offset for the kernel's mapping on ppc64. */
 const PPC64_KERNEL_OFFSET = 0xc000000000000000n;
 
+/** Sums of two such numbers are exact. */
+const EXACT = 1n << 52n;
+
 const wrap = (value: bigint): bigint => value & U64;
 
 /** True for the mapping a runtime makes up when it cannot read its own (Go outside Linux, address-only producers). */
@@ -128,6 +131,8 @@ export class Rebase {
   readonly #stext: bigint | null;
   /** Set when every address of the mapping has the same base. */
   readonly #base: bigint | null;
+  /** The same in numbers, where they are exact: the addresses [start, limit) less `shift` are the file's. */
+  readonly #exact: { readonly start: number; readonly limit: number; readonly shift: number } | null;
 
   constructor(object: ObjectFile, range: MappedRange) {
     this.#object = object;
@@ -135,6 +140,7 @@ export class Rebase {
     this.#stext = object.format === 'elf' ? kernelText(object, range) : null;
     this.#candidates = object.format === 'elf' ? this.#elfCandidates() : [];
     this.#base = this.#fixedBase();
+    this.#exact = this.#inNumbers();
   }
 
   /** The file address, or null when the address is not part of this file. */
@@ -147,6 +153,15 @@ export class Rebase {
     return relative >= 0n && relative <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(relative) : null;
   }
 
+  /** The same for an address below 2^53; a tenth of the time where a program is mapped as usual. */
+  toFileFrom(address: number): number | null {
+    const exact = this.#exact;
+    if (exact === null) return this.toFile(BigInt(address));
+    if (address < exact.start || address >= exact.limit) return null;
+    const relative = address - exact.shift;
+    return relative >= 0 && relative <= Number.MAX_SAFE_INTEGER ? relative : null;
+  }
+
   /** Why no address can be placed, or "" when addresses can. */
   get problem(): string {
     if (this.#base !== null || this.#candidates.length > 1) return '';
@@ -156,6 +171,19 @@ export class Rebase {
     }
     if (this.#object.format === 'macho') return "the mapping begins below the file's __TEXT segment";
     return `no segment of the file covers offset 0x${this.#range.offset.toString(16)}, where the mapping begins`;
+  }
+
+  #inNumbers(): { start: number; limit: number; shift: number } | null {
+    if (this.#base === null) return null;
+    const { start, limit } = this.#range;
+    // Below 2^52 neither the shift nor a difference with it is rounded.
+    const base = BigInt.asIntN(64, this.#base);
+    const { bias } = this.#object;
+    const isExact = start < EXACT && base < EXACT && base > -EXACT && bias >= 0n && bias < EXACT;
+    if (!isExact) return null;
+    const isOpen = limit === 0n || isPlaceholder(this.#range);
+    const shift = Number(base + bias);
+    return { start: isPlaceholder(this.#range) ? 0 : Number(start), limit: isOpen ? Infinity : Number(limit), shift };
   }
 
   #elfCandidates(): readonly Segment[] {
