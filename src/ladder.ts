@@ -17,6 +17,7 @@ import { type Evidence, weigh } from './match/evidence.ts';
 import { SketchQuery } from './match/sketch.ts';
 import { judge, type Verdict } from './match/verdict.ts';
 import type { Profile } from './profile/profile.ts';
+import type { KnownAddresses } from './rewrite/known.ts';
 import { hasSameCode, Located } from './rewrite/located.ts';
 import type { MappingOutcome } from './rewrite/outcome.ts';
 import { clientShift } from './rewrite/repair.ts';
@@ -54,6 +55,7 @@ export class Ladder {
   readonly #deadline: Deadline;
   readonly #pinned: readonly string[];
   readonly #repair: boolean;
+  readonly #known: KnownAddresses;
 
   constructor(
     profile: Profile,
@@ -61,7 +63,9 @@ export class Ladder {
     deadline: Deadline,
     pinned: readonly string[],
     repair: boolean,
+    known: KnownAddresses,
   ) {
+    this.#known = known;
     this.#profile = profile;
     this.#finder = finder;
     this.#deadline = deadline;
@@ -71,7 +75,7 @@ export class Ladder {
 
   /** The mapping's binary; null with the reason in `outcome`. */
   async climb(record: MappingRecord, work: MappingWork, outcome: MappingOutcome): Promise<Attempt> {
-    const climb = new Climb(this.#profile, this.#deadline, work, outcome, this.#repair);
+    const climb = new Climb(this.#profile, this.#deadline, work, outcome, this.#repair, this.#known);
     try {
       return await this.#climb(record, work, climb);
     } catch (error) {
@@ -152,11 +156,20 @@ class Climb {
   readonly #outcome: MappingOutcome;
   readonly #refusals: Verdict[] = [];
   readonly #repair: boolean;
+  readonly #known: KnownAddresses;
   #isTrying = false;
   #hint: { readonly reason: string; readonly advice: string } | null = null;
 
-  constructor(profile: Profile, deadline: Deadline, work: MappingWork, outcome: MappingOutcome, repair: boolean) {
+  constructor(
+    profile: Profile,
+    deadline: Deadline,
+    work: MappingWork,
+    outcome: MappingOutcome,
+    repair: boolean,
+    known: KnownAddresses,
+  ) {
     this.#repair = repair;
+    this.#known = known;
     this.#profile = profile;
     this.#deadline = deadline;
     this.#work = work;
@@ -165,8 +178,8 @@ class Climb {
 
   /** True when nothing but Go code lacks names: its own tables say all there is. */
   isAllGo({ located }: Proven): boolean {
-    return this.#work.lacking.every(([location]) => {
-      const address = located.rebase.toFile(this.#profile.locations.address(location));
+    return this.#work.lacking.every((location) => {
+      const address = located.place(this.#profile, location);
       return address !== null && located.symbols.isGo(address);
     });
   }
@@ -190,7 +203,7 @@ class Climb {
         const reason = `${candidate.name} cannot be laid over this mapping: ${rebase.problem}`;
         return this.#refused(candidate, mismatch(reason), null);
       }
-      const located = new Located(symbols, rebase);
+      const located = new Located(symbols, rebase, this.#known);
       if (twin !== undefined && !hasSameCode(located, twin.located, this.#profile, this.#work)) {
         const reason = `${candidate.name} has the same Go code, but other C code`;
         return this.#refused(candidate, mismatch(reason), null);
@@ -290,7 +303,7 @@ class Climb {
     const step = Math.max(1, lacking.length / MAX_COMPARED);
     for (let at = 0; at < lacking.length; at += step) {
       if (await this.#deadline.passed()) return LATE;
-      const [location] = lacking[Math.floor(at)];
+      const location = lacking[Math.floor(at)];
       const [a, b] = [one, other].map(({ located }) =>
         located.lookup(this.#profile, location)?.frames.slice(isWhole ? 0 : -1),
       );

@@ -21,19 +21,19 @@ import { convertLegacy, legacyKind } from './legacy/legacy.ts';
 import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './profile/gzip.ts';
 import { renameFiles } from './profile/filenames.ts';
 import { type MappingRecord, Profile } from './profile/profile.ts';
-import { type MappingFlags, type NewLine, splice } from './profile/splice.ts';
+import { type MappingFlags, NewLines, splice } from './profile/splice.ts';
 import { type BuildFacts, buildComments, type Coverage, docUrlOf, mayComment } from './rewrite/build-comments.ts';
+import { KnownAddresses } from './rewrite/known.ts';
 import { LineMaker, mayReplace } from './rewrite/merge.ts';
 import { MappingOutcome } from './rewrite/outcome.ts';
 import { Repairer } from './rewrite/repair.ts';
 import type { ProfileReport } from './rewrite/report.ts';
 import { SourceMap, type SourceRule } from './rewrite/source-map.ts';
-import { type MappingWork, outermostName, survey } from './rewrite/survey.ts';
+import { type MappingWork, survey } from './rewrite/survey.ts';
 import { Weigher } from './rewrite/weigher.ts';
 import type { CandidateFinder } from './store/candidates.ts';
 import type { Lease } from './store/opened.ts';
 import { type MappedRange, Rebase } from './symbolize/rebase.ts';
-import { withoutLines } from './symbolize/frame.ts';
 
 /** What is written beside the names. */
 export interface OutputOptions {
@@ -96,6 +96,7 @@ const TOO_LATE = 'out of time: symbols are still being read, ask again';
 export class Engine implements Resymbolizer {
   readonly #finder: CandidateFinder;
   readonly #limits: BodyLimits;
+  readonly #known = new KnownAddresses();
 
   constructor(finder: CandidateFinder, limits: BodyLimits = DEFAULT_BODY_LIMITS) {
     this.#finder = finder;
@@ -117,7 +118,7 @@ export class Engine implements Resymbolizer {
     lap('decode');
 
     const { mappings, nameable } = survey(profile);
-    const run = new Run(profile, this.#finder, options);
+    const run = new Run(profile, this.#finder, options, this.#known);
     for (const mapping of mappings) await run.mapping(mapping);
     lap('symbolize');
 
@@ -183,7 +184,7 @@ export class Engine implements Resymbolizer {
 
 /** One profile's way through candidates, verdicts and lookups. */
 class Run {
-  readonly lines = new Map<number, readonly NewLine[]>();
+  readonly lines = new NewLines();
   readonly flags = new Map<number, MappingFlags>();
   readonly outcomes: MappingOutcome[] = [];
   readonly resolved: ResolvedMapping[] = [];
@@ -195,11 +196,12 @@ class Run {
   /** What is known of the main binary, once it is proven. */
   main: BuildFacts | null = null;
 
-  constructor(profile: Profile, finder: CandidateFinder, options: ResymOptions) {
+  constructor(profile: Profile, finder: CandidateFinder, options: ResymOptions, known: KnownAddresses) {
     this.#profile = profile;
     this.#options = options;
     this.#deadline = new Deadline(options.deadline, options.signal);
-    this.#ladder = new Ladder(profile, finder, this.#deadline, options.pinned ?? [], options.repair ?? false);
+    const { pinned = [], repair = false } = options;
+    this.#ladder = new Ladder(profile, finder, this.#deadline, pinned, repair, known);
   }
 
   async mapping(work: MappingWork): Promise<void> {
@@ -260,17 +262,16 @@ class Run {
   async #lookup(work: MappingWork, { located, verdict }: Proven, outcome: MappingOutcome): Promise<void> {
     const profile = this.#profile;
     let looked = 0;
-    for (const [location, need] of work.lacking) {
+    for (const location of work.lacking) {
       if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
         outcome.late(TOO_LATE);
         return;
       }
-      const known = located.lookup(profile, location);
-      if (known === null) continue;
-      const found = verdict.lines ? known : withoutLines(known);
-      const depth = profile.locations.lineCount(location);
-      if (!mayReplace(need, outermostName(profile, location), depth, found)) continue;
-      this.lines.set(location, this.#maker.lines(found.frames));
+      const found = located.lines(profile, location, verdict.lines);
+      if (found === null) continue;
+      const need = work.needs[location];
+      if (!mayReplace(profile, location, need, found)) continue;
+      this.lines.set(location, found);
       outcome.replaced(location, need, found);
     }
     outcome.explainRest(profile, located);
@@ -288,8 +289,9 @@ class Run {
       }
       const found = repairer.at(location);
       if (found === null) continue;
-      this.lines.set(location, this.#maker.lines(found.frames));
-      outcome.repaired(found.damage, { source: 'pclntab', frames: found.frames });
+      const lines = this.#maker.lines(found.frames);
+      this.lines.set(location, lines);
+      outcome.repaired(found.damage, lines);
     }
   }
 }

@@ -22,12 +22,14 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
   if (sorted) return order;
   if (count < SMALL) return order.sort((a, b) => keys[a] - keys[b] || a - b);
 
-  // Least significant digit first, 16 bits a pass.
+  // Least significant digit first, 16 bits a pass; keys of up to 2^32 as they mostly are, as integers.
+  const small = largest <= 0xffffffff ? Uint32Array.from(keys) : null;
   let other = new Uint32Array(count);
   const next = new Uint32Array(0x10000);
-  for (let scale = 1; scale <= largest; scale *= 0x10000) {
+  for (let scale = 1, shift = 0; scale <= largest; scale *= 0x10000, shift += 16) {
     next.fill(0);
-    for (let i = 0; i < count; i++) next[digit(keys[i], scale)]++;
+    if (small === null) for (let i = 0; i < count; i++) next[digit(keys[i], scale)]++;
+    else for (let i = 0; i < count; i++) next[(small[i] >>> shift) & 0xffff]++;
     let position = 0;
     for (let d = 0; d < 0x10000; d++) {
       const n = next[d];
@@ -36,7 +38,8 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
     }
     for (let i = 0; i < count; i++) {
       const index = order[i];
-      other[next[digit(keys[index], scale)]++] = index;
+      const d = small === null ? digit(keys[index], scale) : (small[index] >>> shift) & 0xffff;
+      other[next[d]++] = index;
     }
     [order, other] = [other, order];
   }
@@ -44,12 +47,12 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
 }
 
 function digit(key: number, scale: number): number {
-  return scale === 1 ? key % 0x10000 : Math.floor(key / scale) % 0x10000;
+  return Math.floor(key / scale) % 0x10000;
 }
 
 /** The elements of `column` in `order`, in a new array. */
 export function reordered<T extends Float64Array | Uint32Array | Uint8Array>(column: T, order: Uint32Array): T {
   const result = new (column.constructor as new (length: number) => T)(order.length);
-  for (let i = 0; i < order.length; i++) result[i] = column[order[i]]!;
+  for (let i = 0; i < order.length; i++) result[i] = column[order[i]];
   return result;
 }

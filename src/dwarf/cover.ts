@@ -13,10 +13,11 @@ export interface Cover {
   /** A path; "" unknown. */
   file(path: string): number;
   place(file: number, line: number, column: number): number;
+  name(name: FunctionName): number;
   /** A function, of which `start` is one address. */
-  function(name: FunctionName, start: number): number;
+  function(name: number, start: number): number;
   /** A function inlined into the scope `around`, called at a place in it. */
-  call(name: FunctionName, around: number, place: number): number;
+  call(name: number, around: number, place: number): number;
   /** Code of a scope or NO_SCOPE, and its line or NO_PLACE. Ranges are disjoint, and come in no order. */
   range(start: number, end: number, scope: number, place: number): void;
 }

@@ -12,6 +12,8 @@ import { Die, pastEnd, readDie, siblingOf, skipValues } from './die.ts';
 import { type RangeColumns, Segments } from './range-columns.ts';
 import type { Unit } from './unit.ts';
 
+const die = new Die();
+
 export interface Functions {
   /** The innermost function at each address; owners are positions of entries in the unit. */
   readonly segments: Segments;
@@ -24,7 +26,6 @@ export function readFunctions(unit: Unit, ranges: RangeColumns, everything: bool
   const { bytes, abbreviations, header } = unit;
   const { dense } = abbreviations;
   const end = bytes.length;
-  const die = new Die();
   let complete = true;
   ranges.clear();
   if (!abbreviations.hasCode) return { segments: Segments.NONE, complete };

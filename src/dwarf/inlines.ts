@@ -33,6 +33,8 @@ const PASSED_OVER = new Set([
 /** In a walk: inside an entry that belongs to no frame. */
 const ELSEWHERE = -2;
 
+const die = new Die();
+
 /** Numbers per call, while they are collected. */
 const FIELDS = 6;
 
@@ -81,7 +83,6 @@ export function readInlines(unit: Unit, at: number, ranges: RangeColumns): Inlin
   const { bytes, abbreviations } = unit;
   const { dense } = abbreviations;
   const end = bytes.length;
-  const die = new Die();
   const calls: number[] = [];
   /** By depth: the call, -1 the function, or ELSEWHERE, that entries there belong to. */
   const around: number[] = [-1];

@@ -104,13 +104,39 @@ function isScope(tag: number): boolean {
   }
 }
 
-/** Positions of the scopes around `target`: with siblings the walk goes straight there, and nothing is worth keeping. */
+/** Where walks have been, ascending, so that later ones start near their target. */
+interface Waypoints {
+  readonly positions: number[];
+  /** What is around the entry at each position, outermost first, and which of that are scopes. */
+  readonly around: number[][];
+  readonly scopes: number[][];
+}
+
+const waypoints = new WeakMap<Unit, Waypoints>();
+/** Entries between two of them. */
+const WAYPOINT_STEP = 64;
+/** Deeper in, walks are seldom and short. */
+const WAYPOINT_DEPTH = 3;
+
+/** Positions of the scopes around `target`: with siblings the walk goes straight there. */
 function scopesOnTheWay(unit: Unit, target: number): number[] {
   const { bytes, abbreviations, header } = unit;
-  const around: number[] = [];
-  const scopes: number[] = [];
-  for (let p = header.headerSize; p < target;) {
+  let known = waypoints.get(unit);
+  if (known === undefined) {
+    waypoints.set(unit, (known = { positions: [header.headerSize], around: [[]], scopes: [[]] }));
+  }
+  const nearest = Math.max(0, lastAtOrBelow(known.positions, target));
+  const around = [...known.around[nearest]];
+  const scopes = [...known.scopes[nearest]];
+  let steps = 0;
+  for (let p = known.positions[nearest]; p < target;) {
     const at = p;
+    if (++steps >= WAYPOINT_STEP && around.length <= WAYPOINT_DEPTH && at > known.positions[known.positions.length - 1]) {
+      known.positions.push(at);
+      known.around.push([...around]);
+      known.scopes.push([...scopes]);
+      steps = 0;
+    }
     let code = bytes[p++];
     if (code === 0) {
       const parent = around.pop();

@@ -12,6 +12,8 @@ const OVERLAP_BYTES = 4 << 10;
 export const GLANCE_BYTES = 4 << 10;
 /** Windows kept per section, some 10 MB. */
 const MAX_PAGES = 512;
+/** Texts kept per section, some 30 MB at most. */
+const MAX_STRINGS = 1 << 18;
 /** Mangled names of templates reach some 100 KiB; what is longer is no name. */
 const MAX_STRING_BYTES = 1 << 20;
 
@@ -25,6 +27,7 @@ export class DebugSection {
   readonly #object: ObjectFile;
   readonly #section: Section;
   readonly #pages = new Map<number, Uint8Array>();
+  readonly #strings = new Map<number, string>();
   #whole: Uint8Array | undefined;
   #words: DataView | undefined;
   #shared: Cursor | undefined;
@@ -107,8 +110,18 @@ export class DebugSection {
     return viewOf(this.bytes(offset, 4)).getUint32(0, this.littleEndian);
   }
 
-  /** The UTF-8 text from `offset` to its NUL. */
+  /** The UTF-8 text from `offset` to its NUL. Units share most of theirs: they are kept. */
   string(offset: number): string {
+    let known = this.#strings.get(offset);
+    if (known === undefined) {
+      known = this.#readString(offset);
+      if (this.#strings.size >= MAX_STRINGS) this.#strings.clear();
+      this.#strings.set(offset, known);
+    }
+    return known;
+  }
+
+  #readString(offset: number): string {
     for (let length = 256; ; length *= 16) {
       const bytes = this.#paged ? this.upTo(offset, length) : this.whole();
       const start = this.#paged ? 0 : offset;

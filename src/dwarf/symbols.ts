@@ -236,6 +236,7 @@ export class DwarfSymbols {
 function delegating(cover: Cover, range: Cover['range']): Cover {
   return {
     file: (path) => cover.file(path),
+    name: (name) => cover.name(name),
     place: (file, line, column) => cover.place(file, line, column),
     function: (name, start) => cover.function(name, start),
     call: (name, around, place) => cover.call(name, around, place),

@@ -83,7 +83,7 @@ const SPARE_BYTES = 64;
 
 /** What is in a gzip body, in one piece; null when node:zlib finds anything amiss, be it the size. */
 function gunzipWhole(body: Uint8Array, maxInput: number, maxOutput: number): Uint8Array | null {
-  if (body.length < SHORTEST_MEMBER || body.length > maxInput) return null;
+  if (body.length < SHORTEST_MEMBER || body.length > maxInput || maxOutput < 1) return null;
   // The last member's size, mostly the only one: a buffer of that size spares putting pieces together.
   const announced = new DataView(body.buffer, body.byteOffset).getUint32(body.length - 4, true);
   const chunkSize = Math.min(announced, maxOutput, body.length * MAX_RATIO) + SPARE_BYTES;

@@ -5,6 +5,9 @@ import { IdIndex } from './ids.ts';
 import { U64Column } from './u64.ts';
 import type { WireReader } from './wire.ts';
 
+const TWO_21 = 2 ** 21;
+const TWO_32 = 2 ** 32;
+
 /** One Line record of a Location. Numbers are rounded beyond ±2^53, which only hostile profiles reach. */
 export interface LineRecord {
   /** -1 when the record names no function or one that does not exist. */
@@ -26,6 +29,7 @@ export class LocationTable {
   readonly #addresses: U64Column;
   readonly #mappingIndexes: Int32Array;
   readonly #lineCounts: Uint32Array;
+  readonly #folded: Uint8Array;
   readonly #reader: WireReader;
   readonly #extents: Extents;
   readonly #functions: FunctionTable;
@@ -38,6 +42,7 @@ export class LocationTable {
     this.#addresses = new U64Column(count);
     this.#mappingIndexes = new Int32Array(count);
     this.#lineCounts = new Uint32Array(count);
+    this.#folded = new Uint8Array(count);
     this.#reader = reader;
     this.#extents = extents;
     this.#functions = functions;
@@ -74,6 +79,7 @@ export class LocationTable {
           }
           case LOCATION.is_folded:
             reader.value();
+            this.#folded[i] = 1;
             break;
           default:
             reader.skipField();
@@ -94,6 +100,12 @@ export class LocationTable {
     return this.#addresses.big(index);
   }
 
+  /** The same as a number, which takes a tenth of the time; NaN for 2^53 and above. */
+  addressNumber(index: number): number {
+    const high = this.#addresses.high(index);
+    return high < TWO_21 ? high * TWO_32 + this.#addresses.low(index) : NaN;
+  }
+
   /** -1 when the location names no mapping, or one that does not exist. */
   mappingIndex(index: number): number {
     return this.#mappingIndexes[index];
@@ -108,26 +120,45 @@ export class LocationTable {
     return this.#lineCounts[index];
   }
 
+  /** True when a record holds neither lines nor the flag that goes with them. */
+  isBare(index: number): boolean {
+    return this.#lineCounts[index] === 0 && this.#folded[index] === 0;
+  }
+
   /** Lines, innermost first. Decoded anew at each call. */
   lines(index: number): LineRecord[] {
     const lines: LineRecord[] = [];
-    if (this.#lineCounts[index] === 0) return lines;
+    this.eachLine(index, (functionIndex, line, column) => lines.push({ functionIndex, line, column }));
+    return lines;
+  }
+
+  /** Function of the outermost line; -1 without lines, and as in LineRecord. */
+  outermostFunction(index: number): number {
+    let outermost = -1;
+    this.eachLine(index, (functionIndex) => (outermost = functionIndex));
+    return outermost;
+  }
+
+  /** Calls `visit` with the parts of a LineRecord for each line, innermost first. */
+  eachLine(index: number, visit: (functionIndex: number, line: number, column: number) => void): void {
+    if (this.#lineCounts[index] === 0) return;
     const reader = this.#reader;
-    reader.enter(this.recordStart(index), this.recordEnd(index));
-    const recordEnd = reader.len;
+    const recordEnd = this.recordEnd(index);
+    reader.enter(this.recordStart(index), recordEnd);
     while (reader.next()) {
       if (reader.field !== LOCATION.line) {
         reader.skipField();
         continue;
       }
-      reader.len = reader.end();
-      lines.push(this.#line(reader));
+      const lineEnd = reader.end();
+      reader.len = lineEnd;
+      this.#line(reader, visit);
+      reader.pos = lineEnd;
       reader.len = recordEnd;
     }
-    return lines;
   }
 
-  #line(reader: WireReader): LineRecord {
+  #line(reader: WireReader, visit: (functionIndex: number, line: number, column: number) => void): void {
     let functionIndex = -1;
     let line = 0;
     let column = 0;
@@ -151,7 +182,7 @@ export class LocationTable {
           reader.skipField();
       }
     }
-    return { functionIndex, line, column };
+    visit(functionIndex, line, column);
   }
 
   /** The record's field in `Profile.raw`, tag and length included, starts here. */

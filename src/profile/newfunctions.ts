@@ -18,6 +18,9 @@ const MAX_UINT64 = 0xffffffffffffffffn;
  */
 const MAX_CANDIDATES = 2048;
 
+/** Strings of more bytes are looked up whatever their length: there are few. */
+const SHORT = 255;
+
 /** A Function record to write: string indexes instead of strings. */
 interface Record {
   readonly id: number | bigint;
@@ -30,6 +33,8 @@ interface Record {
 /** A string the edits need. */
 interface Wanted {
   readonly text: string;
+  /** Bytes of UTF-8. */
+  readonly length: number;
   /** First entry of the table with these bytes; -1 as long as there is none. */
   index: number;
 }
@@ -62,8 +67,10 @@ export class NewFunctions {
   readonly #wanted: Wanted[] = [];
   readonly #wantedNumbers = new Map<string, number>();
   readonly #records: Record[] = [];
-  /** Strings to append, UTF-8. */
-  readonly #strings: Uint8Array[] = [];
+  /** Strings to append. */
+  readonly #strings: Wanted[] = [];
+  /** By length in bytes up to SHORT: 1 where a wanted string is so long. */
+  readonly #lengths = new Uint8Array(SHORT + 1);
 
   /** `lines`: for each location to be written its lines. Throws nothing of its own. */
   constructor(
@@ -98,11 +105,16 @@ export class NewFunctions {
     let line = 0;
     for (const list of lines) {
       for (const { function: f } of list) {
+        const { note } = f;
         // The same object most of the time: equal ones are only looked for at first sight.
-        let number = byObject.get(f);
+        let number = note === undefined ? byObject.get(f) : note.owner === this ? note.number : undefined;
         if (number === undefined) {
           number = this.#enter(f, byContent);
-          byObject.set(f, number);
+          if (note === undefined) byObject.set(f, number);
+          else {
+            note.owner = this;
+            note.number = number;
+          }
         }
         this.#lineEntries[line++] = number;
       }
@@ -111,7 +123,7 @@ export class NewFunctions {
 
   #enter(f: NewFunction, byContent: Map<string, number>): number {
     const name = this.#want(f.name);
-    const systemName = this.#want(f.systemName);
+    const systemName = f.systemName === f.name ? name : this.#want(f.systemName);
     const filename = this.#want(f.filename);
     const key = `${name} ${systemName} ${filename} ${f.startLine}`;
     let number = byContent.get(key);
@@ -124,12 +136,17 @@ export class NewFunctions {
   }
 
   #want(text: string): number {
-    const key = bytesKey(text);
+    const known = this.#wantedNumbers.get(text);
+    if (known !== undefined && this.#wanted[known].text === text) return known;
+    const length = Buffer.byteLength(text);
+    // Almost all names are ASCII, and then are their own key.
+    const key = length === text.length ? text : Buffer.from(text).toString('latin1');
     let number = this.#wantedNumbers.get(key);
     if (number === undefined) {
       number = this.#wanted.length;
       this.#wantedNumbers.set(key, number);
-      this.#wanted.push({ text, index: -1 });
+      this.#wanted.push({ text, length, index: -1 });
+      this.#lengths[Math.min(length, SHORT)] = 1;
     }
     return number;
   }
@@ -137,11 +154,9 @@ export class NewFunctions {
   /** For each string of the table the number of the wanted one it equals, or -1. */
   #findStrings(): Int32Array {
     const { strings } = this.#profile;
-    const lengths = new Set<number>();
-    for (const key of this.#wantedNumbers.keys()) lengths.add(key.length);
     const numbers = new Int32Array(strings.count).fill(-1);
     for (let i = 0; i < strings.count; i++) {
-      if (!lengths.has(strings.byteLength(i))) continue;
+      if (this.#lengths[Math.min(strings.byteLength(i), SHORT)] === 0) continue;
       const number = this.#wantedNumbers.get(strings.latin1(i));
       if (number === undefined) continue;
       numbers[i] = number;
@@ -213,7 +228,7 @@ export class NewFunctions {
     const wanted = this.#wanted[number];
     if (wanted.index < 0) {
       wanted.index = this.#profile.strings.count + this.#strings.length;
-      this.#strings.push(Buffer.from(wanted.text));
+      this.#strings.push(wanted);
     }
     return wanted.index;
   }
@@ -240,10 +255,10 @@ export class NewFunctions {
       writeNumber(writer, FUNCTION.filename, record.filename);
       writeNumber(writer, FUNCTION.start_line, record.startLine);
     }
-    for (const bytes of this.#strings) {
+    for (const { text, length } of this.#strings) {
       writer.byte((PROFILE.string_table << 3) | LENGTH);
-      writer.varint(bytes.length);
-      writer.copy(bytes, 0, bytes.length);
+      writer.varint(length);
+      writer.text(text, length);
     }
   }
 }
@@ -279,11 +294,4 @@ function freeIds({ byId, count, ids }: FunctionTable): () => bigint {
 /** A number while that is exact. */
 function compact(id: bigint): number | bigint {
   return id <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(id) : id;
-}
-
-/** The UTF-8 bytes of `text`, one character each. */
-function bytesKey(text: string): string {
-  // Almost all names are ASCII, and then are their own key.
-
-  return /^[\0-\x7f]*$/.test(text) ? text : Buffer.from(text).toString('latin1');
 }

@@ -12,13 +12,13 @@
  * and start line, so a second record for one function would split it in two in every graph.
  */
 import { LimitError } from '../errors.ts';
-import type { MappingFlags, NewFunction, NewLine, ProfileEdits } from './edits.ts';
+import { type MappingFlags, type NewFunction, type NewLine, NewLines, type ProfileEdits } from './edits.ts';
 import { LINE, LOCATION, MAPPING, PROFILE } from './fields.ts';
 import { NewFunctions } from './newfunctions.ts';
 import { MAX_PROFILE_BYTES, type Profile } from './profile.ts';
 import { LENGTH, VARINT, varintSize, WireReader, WireWriter } from './wire.ts';
 
-export type { MappingFlags, NewFunction, NewLine, ProfileEdits };
+export { type MappingFlags, type NewFunction, type NewLine, NewLines, type ProfileEdits };
 
 /**
  * The profile with `edits` applied, uncompressed; `profile.raw` itself when they change nothing. Throws LimitError when the
@@ -30,11 +30,12 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   const isUntouched = edits.lines.size === 0 && mappings.length === 0 && edits.comments.length === 0 && docUrl === '';
   if (isUntouched) return profile.raw;
   const { locations } = profile;
-  const edited = Float64Array.from(edits.lines.keys()).sort();
+  const edited = ascending(edits.lines.keys());
+  const lists: (readonly NewLine[])[] = [];
   for (const index of edited) {
     if (!(index >= 0 && index < locations.count)) throw new RangeError(`location ${index} of ${locations.count}`);
+    lists.push(edits.lines.get(index)!);
   }
-  const lists = Array.from(edited, (index) => edits.lines.get(index)!);
   const functions = new NewFunctions(profile, lists, { ...edits, docUrl });
 
   // First pass: how large everything becomes.
@@ -45,7 +46,7 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   for (let i = 0; i < edited.length; i++) {
     const start = locations.recordStart(edited[i]);
     const end = locations.recordEnd(edited[i]);
-    let content = keptSize(reader, start, end);
+    let content = locations.isBare(edited[i]) ? contentSize(reader, start, end) : keptSize(reader, start, end);
     for (const newLine of lists[i]) content += 2 + lineSize(functions.id(line++), newLine);
     contentSizes[i] = content;
     size += 1 + varintSize(content) + content - (end - start);
@@ -74,7 +75,12 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
     if (i === edited.length) break;
     writer.copy(reader.buf, copied, start);
     copied = locations.recordEnd(edited[i]);
-    writeLocation(reader, start, copied, contentSizes[i], lists[i], lines);
+    writer.byte(tag(PROFILE.location, LENGTH));
+    writer.varint(contentSizes[i]);
+    if (locations.isBare(edited[i])) {
+      writer.copy(reader.buf, copied - contentSize(reader, start, copied), copied);
+      lines.write(lists[i]);
+    } else writeLocation(reader, start, copied, lists[i], lines);
   }
   writer.copy(reader.buf, copied, profile.raw.length);
   functions.write(writer);
@@ -100,6 +106,24 @@ function isReplaced(reader: WireReader): boolean {
   return reader.field === LOCATION.line || reader.field === LOCATION.is_folded;
 }
 
+/** In order; mostly they come so. */
+function ascending(keys: Iterable<number>): number[] {
+  const sorted: number[] = [];
+  let isSorted = true;
+  let last = -Infinity;
+  for (const key of keys) {
+    if (!(key > last)) isSorted = false;
+    sorted.push((last = key));
+  }
+  return isSorted ? sorted : sorted.sort((a, b) => a - b);
+}
+
+/** Bytes of the record without its tag and length. */
+function contentSize(reader: WireReader, start: number, end: number): number {
+  reader.enter(start, end);
+  return end - reader.pos;
+}
+
 /** Bytes of the location's content that stay. */
 function keptSize(reader: WireReader, start: number, end: number): number {
   reader.enter(start, end);
@@ -112,17 +136,15 @@ function keptSize(reader: WireReader, start: number, end: number): number {
   return size;
 }
 
+/** Writes the content of a location that has lines, or the flag that goes with them. */
 function writeLocation(
   reader: WireReader,
   start: number,
   end: number,
-  contentSize: number,
   newLines: readonly NewLine[],
   lines: LineWriter,
 ): void {
   const { writer } = lines;
-  writer.byte(tag(PROFILE.location, LENGTH));
-  writer.varint(contentSize);
   reader.enter(start, end);
   // New lines stand where the first old one stood, else at the end.
   let written = false;

@@ -247,6 +247,8 @@ const RESERVE = 16;
 
 /** A Writer over one buffer of known size. Nothing written to it may be larger than announced, or the buffer is doubled. */
 export class WireWriter extends protobuf.Writer {
+  #buffer: Buffer | undefined;
+
   constructor(capacity: number) {
     super();
     this.buf = new Uint8Array(capacity + RESERVE);
@@ -268,7 +270,7 @@ export class WireWriter extends protobuf.Writer {
   /** Writes a 64-bit varint. Integers only; negative ones as int64, in 10 bytes. */
   varint(value: number | bigint): void {
     if (typeof value !== 'bigint') {
-      if (value >= 0 && value < TWO_32) this.uint32(value);
+      if (value >= 0 && value < TWO_32) this.#small(value);
       else this.int64(value);
       return;
     }
@@ -279,6 +281,32 @@ export class WireWriter extends protobuf.Writer {
       rest >>= 7n;
     }
     this.byte(Number(rest));
+  }
+
+  /** Writes an integer from 0 to 2^32 - 1. */
+  #small(value: number): void {
+    const { buf } = this;
+    let { pos } = this;
+    if (pos + 5 > buf.length) {
+      this.uint32(value);
+      return;
+    }
+    let rest = value >>> 0;
+    while (rest >= 0x80) {
+      buf[pos++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    buf[pos++] = rest;
+    this.pos = pos;
+  }
+
+  /** Writes a string of `length` bytes as UTF-8. */
+  text(text: string, length: number): void {
+    if (this.pos + length > this.buf.length) throw new RangeError('WireWriter is full');
+    if (this.#buffer?.buffer !== this.buf.buffer) this.#buffer = Buffer.from(this.buf.buffer);
+    // Only ASCII is as long in bytes as in characters.
+    this.#buffer.write(text, this.buf.byteOffset + this.pos, length, text.length === length ? 'latin1' : 'utf8');
+    this.pos += length;
   }
 
   /** Writes one byte. */

@@ -1,6 +1,5 @@
 import { isParseError } from '../errors.ts';
-import { isAfterCall, knowsCalls } from '../match/call-site.ts';
-import { isInstructionStart } from '../match/instructions.ts';
+import { knowsCalls } from '../match/call-site.ts';
 import type { CandidateFrames, NamedFrames } from '../match/evidence.ts';
 import type { Bounds } from '../match/verdict.ts';
 import type { ObjectFile } from '../object/object.ts';
@@ -9,6 +8,8 @@ import { IS_CALLER, IS_LEAF } from '../profile/samples.ts';
 import type { Resolution } from '../symbolize/frame.ts';
 import type { Rebase } from '../symbolize/rebase.ts';
 import type { SymbolMap } from '../symbolize/symbol-map.ts';
+import type { NewLine } from '../profile/splice.ts';
+import type { KnownAddresses, KnownBinary } from './known.ts';
 import { type MappingWork, outermostName, outermostSystemName } from './survey.ts';
 
 /** How many named locations of a mapping are held against a candidate: a neighbouring build differs in a few functions only. */
@@ -19,14 +20,25 @@ const CODE_SAMPLE = 200;
 /** Share of Go's callers that may have been preempted. */
 const MOST_INTERRUPTED = 0.25;
 
+/** Where the mapping says that there is code of the file, and there is none. */
+const OUTSIDE: CandidateFrames = { names: ['(outside the file)'], lines: [] };
+
 /** A binary laid over a mapping. */
 export class Located {
   readonly symbols: SymbolMap;
   readonly rebase: Rebase;
+  readonly #known: KnownBinary;
 
-  constructor(symbols: SymbolMap, rebase: Rebase) {
+  constructor(symbols: SymbolMap, rebase: Rebase, known: KnownAddresses) {
     this.symbols = symbols;
     this.rebase = rebase;
+    this.#known = known.of(symbols);
+  }
+
+  /** The location's file address; null when it is not part of the file. */
+  place({ locations }: Profile, location: number): number | null {
+    const address = locations.addressNumber(location);
+    return Number.isNaN(address) ? this.rebase.toFile(locations.address(location)) : this.rebase.toFileFrom(address);
   }
 
   /**
@@ -34,14 +46,21 @@ export class Located {
    * name (a line to a nameless function), and at a function's first instruction that is the function before it.
    */
   lookup(profile: Profile, location: number): Resolution | null {
-    const address = this.rebase.toFile(profile.locations.address(location));
+    const address = this.#meant(profile, location);
+    return address === null ? null : this.symbols.lookup(address);
+  }
+
+  /** The same as lines of a profile, shared between calls. @param withLines false: functions only */
+  lines(profile: Profile, location: number, withLines: boolean): readonly NewLine[] | null {
+    const address = this.#meant(profile, location);
     if (address === null) return null;
-    const { symbols } = this;
-    const isLeafOnly = profile.positions()[location] === IS_LEAF;
-    if (isLeafOnly && profile.locations.lineCount(location) > 0 && !symbols.isGo(address)) {
-      return symbols.lookup(address + 1);
-    }
-    return symbols.lookup(address);
+    return withLines ? this.#known.lines(address) : this.#known.bareLines(address);
+  }
+
+  #meant(profile: Profile, location: number): number | null {
+    const address = this.place(profile, location);
+    if (address === null || profile.locations.lineCount(location) === 0 || this.symbols.isGo(address)) return address;
+    return profile.positions()[location] === IS_LEAF ? address + 1 : address;
   }
 
   /**
@@ -53,32 +72,14 @@ export class Located {
     const step = Math.max(1, named.length / NAMED_SAMPLE);
     for (let at = 0; at < named.length; at += step) {
       const location = named[Math.floor(at)];
-      const address = this.rebase.toFile(profile.locations.address(location));
-      yield [framesInProfile(profile, location), this.#candidateFrames(address === null ? null : address + shift)];
+      const address = this.place(profile, location);
+      yield [framesInProfile(profile, location), address === null ? OUTSIDE : this.#known.frames(address + shift)];
     }
-  }
-
-  /** Go text that has no function where the profile names one disagrees; other code may just lack symbols. */
-  #candidateFrames(address: number | null): CandidateFrames | null {
-    if (address === null) return { names: ['(outside the file)'], lines: [] };
-    const { symbols } = this;
-    const found = symbols.lookup(address);
-    if (found === null) return symbols.isGo(address) ? { names: ['(between functions)'], lines: [], isGo: true } : null;
-    const { frames } = found;
-    const { name, systemName } = frames[frames.length - 1];
-    const isGo = found.source === 'pclntab';
-    const aliases = isGo ? [] : symbols.aliases(address);
-    return {
-      names: [name, systemName, ...aliases],
-      inlined: frames.slice(0, -1).map((frame) => frame.name),
-      lines: frames.map((frame) => frame.line),
-      file: frames[0].file,
-      isGo,
-    };
   }
 
   bounds(profile: Profile, work: MappingWork): Bounds {
     const { symbols } = this;
+    const known = this.#known;
     const { object } = symbols;
     const bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
     const callers = { looked: 0, right: 0 };
@@ -87,40 +88,40 @@ export class Located {
     const seesCalls = !object.debugOnly && object.type !== 'rel' && knowsCalls(object.arch);
     const step = Math.max(1, work.lacking.length / CODE_SAMPLE);
     for (let at = 0; at < work.lacking.length; at += step) {
-      const [location, need] = work.lacking[Math.floor(at)];
-      if (need !== 'unnamed') continue;
+      const location = work.lacking[Math.floor(at)];
+      if (work.needs[location] !== 'unnamed') continue;
       bounds.addresses++;
-      const address = this.rebase.toFile(profile.locations.address(location));
+      const address = this.place(profile, location);
       if (address === null) continue;
       if (isCode(object, address)) bounds.inText++;
       if (symbols.isGo(address)) {
         bounds.inGoText++;
-        if (symbols.lookup(address) !== null) bounds.onGoCode++;
+        if (known.lines(address) !== null) bounds.onGoCode++;
       }
       if (!seesCalls) continue;
       const position = profile.positions()[location];
       if (position === IS_LEAF) leaves.push(address);
       else if (position === IS_CALLER) {
         callers.looked++;
-        if (isAfterCall(object, address)) callers.right++;
-        else if (symbols.isGo(address) && isInstructionStart(object, address) !== false) interrupted++;
+        if (known.isAfterCall(address)) callers.right++;
+        else if (symbols.isGo(address) && known.isInstructionStart(address) !== false) interrupted++;
       }
     }
     // A goroutine preempted in a loop called nothing: it says neither yes nor no. A third of another build's code looks like it.
     if (interrupted <= callers.looked * MOST_INTERRUPTED) callers.looked -= interrupted;
     // Leaves are callers too where an allocator took the sample: then all of them follow calls.
-    const called = leaves.filter((address) => isAfterCall(object, address)).length;
+    const called = leaves.filter((address) => known.isAfterCall(address)).length;
     if (called === leaves.length) {
       const looked = callers.looked + called;
       return { ...bounds, callers: looked, afterCall: callers.right + called, leaves: 0, onStart: 0 };
     }
     const inGo = inPlace(
-      object,
+      known,
       leaves.filter((address) => symbols.isGo(address)),
       [0],
     );
     const others = inPlace(
-      object,
+      known,
       leaves.filter((address) => !symbols.isGo(address)),
       [0, 1],
     );
@@ -131,8 +132,12 @@ export class Located {
 
 /** Locations of the mapping that the profile names itself. */
 export function namedLocations(profile: Profile, work: MappingWork): number[] {
-  const lacking = new Set(work.lacking.map(([location]) => location));
-  return work.locations.filter((i) => !lacking.has(i) && outermostName(profile, i) !== '');
+  const { locations, functions, strings } = profile;
+  return work.locations.filter((i) => {
+    if (locations.lineCount(i) === 0 || work.needs[i] === 'unnamed' || work.needs[i] === 'incomplete') return false;
+    const outermost = locations.outermostFunction(i);
+    return outermost >= 0 && strings.byteLength(functions.name(outermost)) > 0;
+  });
 }
 
 function framesInProfile(profile: Profile, location: number): NamedFrames {
@@ -153,15 +158,15 @@ function framesInProfile(profile: Profile, location: number): NamedFrames {
  * cannot name one byte early, others as it is: the reading (`shifts`) that fits best counts.
  */
 function inPlace(
-  object: ObjectFile,
+  known: KnownBinary,
   leaves: readonly number[],
-  shifts: readonly number[],
+  shifts: readonly (0 | 1)[],
 ): { looked: number; right: number } {
   let best = { looked: 0, right: 0 };
   for (const shift of shifts) {
     const told = leaves
-      .map((address) => isInstructionStart(object, address + shift))
-      .map((isStart, i) => (isStart === null ? null : isStart || isAfterCall(object, leaves[i])))
+      .map((address) => known.isInstructionStart(address, shift))
+      .map((isStart, i) => (isStart === null ? null : isStart || known.isAfterCall(leaves[i])))
       .filter((isRight) => isRight !== null);
     const right = told.filter((isRight) => isRight).length;
     if (right > best.right || best.looked === 0) best = { looked: told.length, right };
@@ -178,7 +183,7 @@ export function hasSameCode(one: Located, other: Located, profile: Profile, work
   const step = Math.max(1, work.lacking.length / CODE_SAMPLE);
   let [looked, same] = [0, 0];
   for (let at = 0; at < work.lacking.length; at += step) {
-    const address = one.rebase.toFile(profile.locations.address(work.lacking[Math.floor(at)][0]));
+    const address = one.place(profile, work.lacking[Math.floor(at)]);
     if (address === null || one.symbols.isGo(address)) continue;
     const [a, b] = [bytesAround(one.symbols.object, address), bytesAround(other.symbols.object, address)];
     if (a === null || b === null) continue;

@@ -14,22 +14,23 @@ export type Need = 'unnamed' | 'incomplete' | 'nothing' | 'unknowable';
 const PLACEHOLDER_ADDRESS = (1n << 64n) - 1n;
 
 export function needOf(profile: Profile, location: number): Need {
-  const lines = profile.locations.lines(location);
-  let named = false;
-  let placed = false;
-  for (const { functionIndex, line } of lines) {
-    if (functionIndex < 0) continue;
-    if (profile.functions.name(functionIndex) !== 0 && !isEmpty(profile, profile.functions.name(functionIndex))) {
+  const { locations, functions } = profile;
+  if (locations.lineCount(location) > 0) {
+    let named = false;
+    let placed = false;
+    locations.eachLine(location, (functionIndex, line) => {
+      if (placed || functionIndex < 0 || isEmpty(profile, functions.name(functionIndex))) return;
       named = true;
-      placed ||= line !== 0 || !isEmpty(profile, profile.functions.filename(functionIndex));
-    }
+      placed = line !== 0 || !isEmpty(profile, functions.filename(functionIndex));
+    });
+    if (named) return placed ? 'nothing' : 'incomplete';
   }
-  if (named) return placed ? 'nothing' : 'incomplete';
-  const address = profile.locations.address(location);
-  return address === 0n || address === PLACEHOLDER_ADDRESS ? 'unknowable' : 'unnamed';
+  const address = locations.addressNumber(location);
+  const isNone = address === 0 || (Number.isNaN(address) && locations.address(location) === PLACEHOLDER_ADDRESS);
+  return isNone ? 'unknowable' : 'unnamed';
 }
 
 /** The table may hold "" more than once; foreign producers do that. */
 function isEmpty(profile: Profile, stringIndex: number): boolean {
-  return stringIndex === 0 || profile.strings.bytes(stringIndex).length === 0;
+  return stringIndex === 0 || profile.strings.byteLength(stringIndex) === 0;
 }

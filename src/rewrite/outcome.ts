@@ -2,7 +2,7 @@ import type { Evidence } from '../match/evidence.ts';
 import type { FoundBy, Verdict, VerdictKind } from '../match/verdict.ts';
 import type { Profile } from '../profile/profile.ts';
 import type { MappingFlags } from '../profile/splice.ts';
-import type { Resolution } from '../symbolize/frame.ts';
+import type { NewLine } from '../profile/splice.ts';
 import type { MappedRange } from '../symbolize/rebase.ts';
 import { flagsFor } from './flags.ts';
 import type { Located } from './located.ts';
@@ -44,7 +44,7 @@ export class MappingOutcome {
   /** Of the binary that was used, else of the one that came nearest. */
   #evidence: Pick<Evidence, 'checked' | 'agreed'> = { checked: 0, agreed: 0 };
   readonly #tried: TriedBinary[] = [];
-  readonly #named = new Set<number>();
+  #newlyNamed = 0;
   /** Why locations are left unnamed: by location, and for all others. */
   readonly #whyNot = new Map<number, Why>();
   #whyRest: Why | null = null;
@@ -63,10 +63,10 @@ export class MappingOutcome {
       offset: record?.fileOffset ?? 0n,
       filename: record?.filename ?? '',
     };
-    const unnamed = work.lacking.filter(([, need]) => need === 'unnamed').length;
-    this.namedBefore = work.locations.length - work.unknowable - unnamed;
+    this.namedBefore = work.locations.length - work.unknowable - work.unnamed;
     for (const location of work.locations) {
       if (this.#hasInlineFrames && this.#hasLineNumbers && this.#hasFilenames) break;
+      if (profile.locations.lineCount(location) === 0) continue;
       const lines = profile.locations.lines(location);
       this.#hasInlineFrames ||= lines.length > 1;
       this.#hasLineNumbers ||= lines.some((line) => line.line !== 0);
@@ -96,16 +96,19 @@ export class MappingOutcome {
     this.#whyRest = null;
   }
 
-  replaced(location: number, need: Need, found: Resolution): void {
+  replaced(location: number, need: Need, found: readonly NewLine[]): void {
     this.#changed++;
-    if (need === 'unnamed') this.#named.add(location);
-    this.#hasInlineFrames ||= found.frames.length > 1;
-    this.#hasFilenames ||= found.frames.some((frame) => frame.file !== '');
-    this.#hasLineNumbers ||= found.frames.some((frame) => frame.line !== 0);
+    if (need === 'unnamed') {
+      this.#newlyNamed++;
+      this.work.named[location] = 1;
+    }
+    this.#hasInlineFrames ||= found.length > 1;
+    this.#hasFilenames ||= found.some((line) => line.function.filename !== '');
+    this.#hasLineNumbers ||= found.some((line) => line.line !== 0);
   }
 
   /** Damage of these kinds was undone at one location. */
-  repaired(kinds: readonly string[], found: Resolution): void {
+  repaired(kinds: readonly string[], found: readonly NewLine[]): void {
     for (const kind of kinds) this.#repaired[kind] = (this.#repaired[kind] ?? 0) + 1;
     this.replaced(-1, 'nothing', found);
   }
@@ -117,31 +120,34 @@ export class MappingOutcome {
   }
 
   /** After the lookups: why these locations still have no name. */
-  explainRest(profile: Profile, { symbols, rebase }: Located): void {
+  explainRest(profile: Profile, located: Located): void {
     if (this.left === 0 || this.#binary === null) return;
     const { name } = this.#binary;
+    const { symbols, rebase } = located;
     const problems = [rebase.problem, ...symbols.problems].filter((problem) => problem !== '');
-    for (const [location, need] of this.work.lacking) {
-      if (need !== 'unnamed' || this.#named.has(location)) continue;
-      this.#whyNot.set(
-        location,
-        whyUnnamed(name, rebase.toFile(profile.locations.address(location)), symbols, problems),
-      );
+    for (const location of this.#unnamed()) {
+      this.#whyNot.set(location, whyUnnamed(name, located.place(profile, location), symbols, problems));
     }
   }
 
   get namedAfter(): number {
-    return this.namedBefore + this.#named.size;
+    return this.namedBefore + this.#newlyNamed;
   }
 
   /** Locations that resym named. */
   get newlyNamed(): number {
-    return this.#named.size;
+    return this.#newlyNamed;
   }
 
   /** Locations a binary could name that have no name. */
   get left(): number {
     return this.work.locations.length - this.work.unknowable - this.namedAfter;
+  }
+
+  /** Locations that have no name, nor have got one. */
+  #unnamed(): number[] {
+    const { lacking, needs, named } = this.work;
+    return lacking.filter((location) => needs[location] === 'unnamed' && named[location] === 0);
   }
 
   get isProven(): boolean {
@@ -179,8 +185,7 @@ export class MappingOutcome {
   /** What is left, by reason: its location indexes. */
   leftByReason(): Map<Why, number[]> {
     const groups = new Map<string, { why: Why; locations: number[] }>();
-    for (const [location, need] of this.work.lacking) {
-      if (need !== 'unnamed' || this.#named.has(location)) continue;
+    for (const location of this.left === 0 ? [] : this.#unnamed()) {
       const why = this.#whyNot.get(location) ?? this.#whyRest ?? { reason: 'its binary was not asked', advice: '' };
       const group = groups.get(why.reason);
       if (group === undefined) groups.set(why.reason, { why, locations: [location] });

@@ -1,4 +1,4 @@
-import { ascendingOrder } from '../bytes/order.ts';
+import { ascendingOrder, reordered } from '../bytes/order.ts';
 import { type Cover, NO_PLACE, NO_SCOPE } from '../dwarf/cover.ts';
 import type { FunctionName } from '../dwarf/function-names.ts';
 import { IndexStrings, RangeRows, UniqueRows } from './index-columns.ts';
@@ -33,6 +33,8 @@ export class IndexBuilder implements Cover {
   readonly #scopes = new UniqueRows();
   readonly #places = new UniqueRows();
   readonly #functions = new UniqueRows();
+  /** Name, linkage name, line: as debug info has them. */
+  readonly #names = new UniqueRows();
   readonly #ranges = new RangeRows();
   /** Ranges with a line and no function. */
   readonly #lines = new RangeRows();
@@ -52,22 +54,37 @@ export class IndexBuilder implements Cover {
     return this.#places.of(file, line, column);
   }
 
-  function({ name, linkageName, line }: FunctionName, start: number): number {
-    const { shift } = this.#sources;
-    const linked = linkageName !== '' ? linkageName : this.#sources.linkedName(name, start - shift);
-    return linked === '' ? NAMELESS : this.#scopes.of(this.#function(linked, linkageName && name, line, 0), 0, 0);
+  name({ name, linkageName, line }: FunctionName): number {
+    return this.#names.of(this.#strings.of(name), this.#strings.of(linkageName), line);
   }
 
-  call({ name, linkageName, line }: FunctionName, around: number, place: number): number {
-    const linked = linkageName !== '' ? linkageName : name;
-    if (linked === '') return LEFT_OUT - (this.#leftOut.push({ around, place }) - 1);
-    const called = this.#function(linked, linkageName && name, line, 0);
+  function(name: number, start: number): number {
+    const linkageName = this.#names.b[name];
+    if (linkageName !== 0) return this.#scopes.of(this.#functionOf(name), 0, 0);
+    const linked = this.#sources.linkedName(this.#strings.at(this.#names.a[name]), start - this.#sources.shift);
+    if (linked === '') return NAMELESS;
+    return this.#scopes.of(this.#functions.of(this.#strings.of(linked), 0, this.#names.c[name]), 0, 0);
+  }
+
+  call(name: number, around: number, place: number): number {
+    if (this.#names.a[name] === 0 && this.#names.b[name] === 0) {
+      return LEFT_OUT - (this.#leftOut.push({ around, place }) - 1);
+    }
+    const called = this.#functionOf(name);
     const outer = this.#named(around, place);
     // A function that the Go compiler wrapped around another is no frame.
     const isWrapper =
       outer.scope >= 0 && this.#scopes.b[outer.scope] === 0 && this.#places.a[outer.place] === this.#generated;
     if (outer.scope < 0 || isWrapper) return this.#scopes.of(called, 0, 0);
     return this.#scopes.of(called, outer.scope + 1, outer.place + 1);
+  }
+
+  /** Of a function that debug info names. */
+  #functionOf(name: number): number {
+    const { a: names, b: linkageNames, c: startLines } = this.#names;
+    const linked = linkageNames[name];
+    if (linked === 0) return this.#functions.of(names[name], 0, startLines[name]);
+    return this.#functions.of(linked, names[name] * 2, startLines[name]);
   }
 
   range(start: number, end: number, scope: number, place: number): void {
@@ -83,10 +100,6 @@ export class IndexBuilder implements Cover {
   #named(scope: number, place: number): { scope: number; place: number } {
     while (scope <= LEFT_OUT) ({ around: scope, place } = this.#leftOut[LEFT_OUT - scope]);
     return { scope: scope === NAMELESS ? NO_SCOPE : scope, place };
-  }
-
-  #function(linked: string, plain: string, startLine: number, fromTable: 0 | 1): number {
-    return this.#functions.of(this.#strings.of(linked), this.#strings.of(plain) * 2 + fromTable, startLine);
   }
 
   /** The index file. `stamp` names what it was made of. */
@@ -124,7 +137,7 @@ export class IndexBuilder implements Cover {
         if (scope < 0) {
           const symbol = isGo(at) ? '' : symbolAt(at);
           if (symbol === '') break;
-          scope = this.#scopes.of(this.#function(symbol, '', 0, 1), 0, 0);
+          scope = this.#scopes.of(this.#functions.of(this.#strings.of(symbol), 1, 0), 0, 0);
         }
         this.#ranges.add(at, stop, scope + 1, hasLine ? lines.places[line] : 0);
         at = stop;
@@ -135,10 +148,5 @@ export class IndexBuilder implements Cover {
 
 function inOrder({ count, starts, ends, places }: RangeRows) {
   const order = ascendingOrder(starts.subarray(0, count));
-  return {
-    count,
-    starts: Float64Array.from(order, (i) => starts[i]),
-    ends: Float64Array.from(order, (i) => ends[i]),
-    places: Uint32Array.from(order, (i) => places[i]),
-  };
+  return { count, starts: reordered(starts, order), ends: reordered(ends, order), places: reordered(places, order) };
 }

@@ -94,12 +94,19 @@ export class IndexStrings {
     return offset;
   }
 
+  /** The text of a number that `of` gave. */
+  at(offset: number): string {
+    const length = new DataView(this.#bytes.buffer).getUint32(offset, true);
+    return decoder.decode(this.#bytes.subarray(offset + 4, offset + 4 + length));
+  }
+
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 }
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 function hash(a: number, b: number, c: number): number {
   let h = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35);

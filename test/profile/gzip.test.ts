@@ -4,7 +4,7 @@ import test, { after, before, describe } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { FormatError, LimitError } from '../../src/errors.ts';
-import { BodyDecoder, decodeBody, encodeBody, PAKO_MAX_BYTES, type BodyLimits } from '../../src/profile/gzip.ts';
+import { BodyDecoder, type BodyLimits, decodeBody, decodeStrictly, encodeBody } from '../../src/profile/gzip.ts';
 import { needsPprof, PprofOracle } from '../support/pprof.ts';
 
 const file = new Uint8Array(readFileSync(new URL('../fixtures/profiles/go1.26-goroutine.pb.gz', import.meta.url)));
@@ -161,8 +161,8 @@ describe('limits', () => {
 });
 
 describe('encoding', () => {
-  test('one member without time stamp, at every size around the switch', () => {
-    for (const size of [0, 1, 1000, PAKO_MAX_BYTES - 1, PAKO_MAX_BYTES, PAKO_MAX_BYTES + 1, 3 * PAKO_MAX_BYTES]) {
+  test('one member without time stamp, at every size around those of buffers', () => {
+    for (const size of [0, 1, 1000, 2047, 2048, 2049, 65535, 65536, 65537, 800_000]) {
       const bytes = Uint8Array.from({ length: size }, (_, i) => (i * i) >> 3);
       const body = encodeBody(bytes);
       assert.deepEqual([...body.subarray(0, 8)], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
@@ -183,6 +183,87 @@ describe('encoding', () => {
       ),
       { numRuns: 200, seed: 6 },
     );
+  });
+});
+
+describe('node:zlib first, pako to judge', () => {
+  const say = (decode: () => { raw: Uint8Array; wrapping: string }): string => {
+    try {
+      const { raw: bytes, wrapping } = decode();
+      return `${wrapping} ${hex(bytes)}`;
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof LimitError) return `${error.name}: ${error.message}`;
+      throw error;
+    }
+  };
+  const agree = (body: Uint8Array, limits?: BodyLimits): string => {
+    const quick = say(() => decodeBody(body, limits));
+    assert.equal(
+      quick,
+      say(() => decodeStrictly(body, limits)),
+      hex(body.subarray(0, 400)),
+    );
+    return quick.slice(0, 10);
+  };
+
+  test('one verdict on every body, sound or not', () => {
+    const part = fc.uint8Array({ maxLength: 3000 });
+    const member = fc
+      .tuple(fc.oneof(part, fc.constant(raw)), fc.integer({ min: 0, max: 9 }))
+      .map(([bytes, level]) => new Uint8Array(gzipSync(bytes, { level })));
+    const tail = fc.oneof(
+      fc.constant(Uint8Array.of()),
+      fc.constant(Uint8Array.of(0)),
+      fc.constant(new Uint8Array(30)),
+      fc.constant(Uint8Array.of(0x1f)),
+      fc.constant(Uint8Array.of(0x1f, 0x8b)),
+      fc.constant(Uint8Array.of(0x1f, 0x8b, 8, 0, 0)),
+      fc.uint8Array({ maxLength: 30 }),
+      member.map((bytes) => bytes.subarray(0, -1)),
+    );
+    const seen = new Map<string, number>();
+    fc.assert(
+      fc.property(
+        fc.array(member, { minLength: 1, maxLength: 3 }),
+        tail,
+        fc.record({
+          cut: fc.option(fc.nat(), { freq: 3 }),
+          flip: fc.option(fc.nat(), { freq: 3 }),
+          again: fc.boolean(),
+          limit: fc.option(fc.nat({ max: 7000 }), { freq: 3 }),
+        }),
+        (members, rest, { cut, flip, again, limit }) => {
+          let body = concat(...members, rest);
+          if (again) body = new Uint8Array(gzipSync(body));
+          if (flip !== null) body[(flip >> 3) % body.length] ^= 1 << (flip & 7);
+          if (cut !== null) body = body.subarray(0, cut % (body.length + 1));
+          // Bytes around a view are not its own.
+          const view = concat(Uint8Array.of(1, 2, 3), body, body).subarray(3, 3 + body.length);
+          const limits =
+            limit === null ? undefined : { maxRawBytes: limit, maxCompressedBytes: (limit & 1) === 0 ? 1e6 : limit };
+          const verdict = agree(view, limits);
+          seen.set(verdict.slice(0, 6), (seen.get(verdict.slice(0, 6)) ?? 0) + 1);
+        },
+      ),
+      { numRuns: Number(process.env.RESYM_FUZZ_RUNS ?? 2000), seed: 11 },
+    );
+    for (const kind of ['gzip ', 'double', 'none ', 'Format', 'LimitE']) {
+      assert.ok([...seen.keys()].some((verdict) => verdict.startsWith(kind)), kind);
+    }
+  });
+
+  test('members that lie about their size', () => {
+    for (const size of [0, 1, raw.length - 1, raw.length + 1, 0x7fffffff, 0xffffffff]) {
+      const lying = Uint8Array.from(file);
+      new DataView(lying.buffer).setUint32(lying.length - 4, size, true);
+      assert.match(agree(lying), /^FormatErro/);
+      const first = concat(lying, file);
+      assert.match(agree(first), /^FormatErro/);
+    }
+    // The size at the end is the last member's, not the whole body's.
+    const long = gzipSync(Buffer.alloc(3_000_000, 'abc'));
+    assert.match(agree(concat(long, file)), /^gzip/);
+    assert.match(agree(concat(long, gzipSync(''))), /^gzip/);
   });
 });
 
