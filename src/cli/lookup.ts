@@ -1,6 +1,7 @@
-import { fstatSync } from 'node:fs';
+import { existsSync, fstatSync } from 'node:fs';
 import { assemble } from '../store/assembly.ts';
 import { Beside } from '../store/beside.ts';
+import { INDEX_SUFFIX } from '../store/layout.ts';
 import type { Resolution } from '../symbolize/frame.ts';
 import { openNamed } from './binary.ts';
 import { UsageError } from './usage.ts';
@@ -29,6 +30,9 @@ export async function lookup(binary: string, addresses: readonly string[], optio
     };
     if (wanted.length > 0) process.stdout.write(answerAll(wanted, answer));
     else await answerStdin((addresses) => process.stdout.write(answerAll(addresses, answer)));
+    if (!symbols.hasIndex && existsSync(named.file + INDEX_SUFFIX)) {
+      process.stderr.write(`resym: ${binary}${INDEX_SUFFIX} is not used: it was made of other files; \`resym index\` makes it anew\n`);
+    }
     for (const problem of symbols.problems) process.stderr.write(`resym: ${binary}: ${problem}\n`);
     if (symbols.problems.length > 0) process.exitCode = 1;
   } finally {

@@ -6,6 +6,7 @@ import { messageOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import type { DemoOptions } from './demo.ts';
 import type { ExplainOptions } from './explain.ts';
+import type { IndexOptions } from './index.ts';
 import type { InspectOptions } from './inspect.ts';
 import type { LookupOptions } from './lookup.ts';
 import type { AddOptions, StoreOptions } from './store.ts';
@@ -89,6 +90,17 @@ program
   .option('--json', 'one JSON value a line')
   .action(async (binary: string, addresses: string[], options: LookupOptions) =>
     (await import('./lookup.ts')).lookup(binary, addresses, options),
+  );
+
+program
+  .command('index')
+  .description('make the symbol index of a binary, or of all in the archive: later lookups take milliseconds')
+  .argument('[binary]', 'a file or a dSYM bundle; none: the archive')
+  .addOption(archOption())
+  .option('-o, --output <file>', 'where to (default: beside the binary, as <binary>.symidx)')
+  .addOption(storeOption())
+  .action(async (binary: string | undefined, options: IndexOptions) =>
+    (await import('./index.ts')).index(binary, options),
   );
 
 program

@@ -103,6 +103,10 @@ class Archived implements Elsewhere {
     return null;
   }
 
+  symbolIndex(stamp: string): Promise<OpenBinary | null> {
+    return this.#store.openIndex(this.#build[0].key, stamp);
+  }
+
   splitUnit(): null {
     return null;
   }

@@ -5,6 +5,7 @@
  *   .gnu_debugdata      a small symbol table inside the file, compressed by xz      mini-debug-info.ts
  *   separate debug file by build ID or .gnu_debuglink; a .dSYM                      Elsewhere.debugFile
  *   .gnu_debugaltlink   what dwz made several files share                           Elsewhere.supplementary
+ *   .symidx             what the others say, in a form made for looking up      Elsewhere.symbolIndex
  *   .dwp, .dwo          split debug info                                            Elsewhere.splitPackage, Elsewhere.splitUnit
  *
  * All but .dwo files are opened here, once: a lookup never waits.
@@ -29,6 +30,8 @@ export interface Elsewhere {
   supplementary(name: string, buildId: string): Promise<OpenBinary | null>;
   /** The package of its split units. */
   splitPackage(): Promise<OpenBinary | null>;
+  /** An index of what all of this says, made before, by the stamp of the files. */
+  symbolIndex(stamp: string): Promise<OpenBinary | null>;
   /** A .dwo file: its name and its unit's directory as recorded. */
   splitUnit(name: string, compDir: string): OpenBinary | null;
 }
@@ -83,7 +86,16 @@ class Assembly {
     await this.#addMiniDebugInfo();
     const split = await this.#split();
     const symbols = new SymbolMap(this.#objects, split, this.#problems);
+    await this.#addIndex(symbols);
     return { symbols, close: this.close };
+  }
+
+  async #addIndex(symbols: SymbolMap): Promise<void> {
+    if (!symbols.isWorthIndexing) return;
+    await this.#attempt('symbol index', async () => {
+      const found = this.#hold(await this.#elsewhere.symbolIndex(symbols.stamp));
+      if (found !== null) symbols.useIndex(found.source);
+    });
   }
 
   async #addDebugFile(): Promise<void> {

@@ -5,6 +5,7 @@
  *   <dir>/<link>, <dir>/.debug/<link>, <root>/<dir>/<link>    .gnu_debuglink, if the CRC is right
  *   <file>.dSYM/Contents/Resources/DWARF/<name>               if the UUID is right; also <bundle>.app.dSYM around an application
  *   <file>.dwp                                                split units packed
+ *   <file>.symidx                                             symbol index, made by `resym index`
  *   <compilation directory>/<name>.dwo, <dir>/<name>.dwo      split units, where the compiler left them or beside the program
  */
 import { existsSync } from 'node:fs';
@@ -16,7 +17,7 @@ import type { ObjectFile } from '../object/object.ts';
 import { openObject } from '../object/open.ts';
 import type { Elsewhere } from './assembly.ts';
 import { FileSource } from './file.ts';
-import { isHexId } from './layout.ts';
+import { INDEX_SUFFIX, isHexId } from './layout.ts';
 import { openWithUuid } from './local.ts';
 import type { OpenBinary } from './store.ts';
 
@@ -66,6 +67,10 @@ export class Beside implements Elsewhere {
 
   splitPackage(): Promise<OpenBinary | null> {
     return Promise.resolve(firstThat([`${this.#path}.dwp`], (file) => isSplitPackage(openObject(file.source))));
+  }
+
+  symbolIndex(): Promise<OpenBinary | null> {
+    return Promise.resolve(firstThat([this.#path + INDEX_SUFFIX], () => true));
   }
 
   /** The reader of the debug info compares the ids. */

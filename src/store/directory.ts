@@ -26,6 +26,7 @@ import {
   settleAlias,
   sweepIncoming,
 } from './ingest.ts';
+import { indexPath, openIndex, removeIndexes, writeIndex } from './index-files.ts';
 import { displayName, FACTS_SUFFIX, filePath, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
 import {
   type AddResult,
@@ -332,6 +333,14 @@ export class DirectoryStore implements SymbolStore {
     await sweepIncoming(this.root);
   }
 
+  openIndex(key: string, stamp: string): Promise<OpenBinary | null> {
+    return Promise.resolve(openIndex(join(this.root, indexPath(key, stamp))));
+  }
+
+  keepIndex(key: string, stamp: string, bytes: Uint8Array): Promise<void> {
+    return writeIndex(join(this.root, indexPath(key, stamp)), bytes);
+  }
+
   async remove(idOrPrefix: string): Promise<StoredBinary[]> {
     await this.refresh();
     const removed = this.#contents.catalog.select(idOrPrefix);
@@ -357,6 +366,7 @@ export class DirectoryStore implements SymbolStore {
       this.#contents.deleted(binary);
     }
     for (const key of keys) await settleAlias(this.root, key);
+    for (const { key } of removed) await removeIndexes(this.root, key);
   }
 
   async verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]> {

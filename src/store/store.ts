@@ -85,6 +85,10 @@ export interface SymbolStore {
   get(idOrPrefix: string): Promise<StoredBinary | null>;
   /** Rejects with FormatError when the file is no longer the one listed, with the system's error when it is gone. */
   open(binary: StoredBinary): Promise<OpenBinary>;
+  /** The symbol index of a build that has this stamp (symbolize/index-stamp.ts); null when there is none. */
+  openIndex(key: string, stamp: string): Promise<OpenBinary | null>;
+  /** Keeps a symbol index. Rejects with the system's error. */
+  keepIndex(key: string, stamp: string, bytes: Uint8Array): Promise<void>;
   /** Rejects with StoreError when the file cannot be of use, with the system's error when it cannot be copied. */
   add(file: string, options?: { readonly name?: string }): Promise<AddResult>;
   /** Deletes all files under one key, or the one file named by content hash or path, and says which. As `get` otherwise. */
