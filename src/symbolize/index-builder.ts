@@ -20,6 +20,8 @@ export interface IndexSources {
   isGo(address: number): boolean;
   /** Name as linked of a function whose debug info has none. */
   linkedName(name: string, address: number): string;
+  /** What people read, from the name as linked and, if there is one besides, as written. */
+  readableName(linkedName: string, plain: string): string;
   /** What the symbol tables call an address; "" nothing. */
   symbolAt(address: number): string;
   /** Where the answer of `symbolAt` may change, ascending. */
@@ -105,6 +107,7 @@ export class IndexBuilder implements Cover {
   /** The index file. `stamp` names what it was made of. */
   finish(stamp: string): Uint8Array {
     this.#addSymbols();
+    this.#makeReadable();
     return indexFile({
       stamp,
       ranges: this.#ranges,
@@ -113,6 +116,16 @@ export class IndexBuilder implements Cover {
       functions: this.#functions,
       strings: this.#strings,
     });
+  }
+
+  /** Demangles, so that no lookup has to: of every function once. */
+  #makeReadable(): void {
+    const { a: linked, b: plain, count } = this.#functions;
+    for (let row = 0; row < count; row++) {
+      const linkedName = this.#strings.at(linked[row]);
+      const name = this.#sources.readableName(linkedName, this.#strings.at(plain[row] >>> 1));
+      plain[row] = (name === linkedName ? 0 : this.#strings.of(name)) * 2 + (plain[row] & 1);
+    }
   }
 
   /** Symbols for the code that has no function in the debug info. */

@@ -19,10 +19,10 @@
  *     ranges      start - base | scope + 1, 0: nothing is known | place + 1      ascending; each reaches to the next
  *     scopes      function     | scope around it + 1            | place + 1 in that scope where this one was inlined
  *     places      file (string)| line                           | column
- *     functions   name as linked (string) | as read (string) * 2 + 1 when only a symbol table has it | line of its declaration
+ *     functions   name as linked (string) | as people read it (string) * 2, + 1 when only a symbol table has it | line of its declaration
  *
- *     A string is numbered by its offset in the strings: u32 length, then UTF-8. String 0 is empty; as a function's name "as read" it
- *     means: made from the linked one.
+ *     A string is numbered by its offset in the strings: u32 length, then UTF-8. String 0 is empty; as the name people read it means:
+ *     the linked one.
  *
  * Example: an address in a function inlined twice is 1 row of ranges, 3 of scopes, 3 of places, 3 of functions.
  */

@@ -21,11 +21,12 @@ import {
   TABLES,
   type TableShape,
 } from './index-layout.ts';
-import type { ReadableNames } from './readable-names.ts';
 
 const SECTION = 'symbol index';
 /** Calls inlined into each other, one by one: compilers stop long before. */
 const MAX_FRAMES = 4096;
+/** Blocks read at once: of random addresses a thousand touch every run of a large index, a profile's a few. */
+const RUN_BLOCKS = 16;
 /** Mangled names of templates reach some 100 KiB. */
 const MAX_STRING_BYTES = 1 << 20;
 
@@ -33,7 +34,6 @@ const MAX_STRING_BYTES = 1 << 20;
 export class SymbolIndex {
   /** Which files it was made of. */
   readonly stamp: string;
-  readonly #names: ReadableNames;
   readonly #base: number;
   /** The start in each block of ranges. */
   readonly #firsts: Float64Array;
@@ -43,8 +43,7 @@ export class SymbolIndex {
   readonly #files = new Map<number, string>();
 
   /** Throws FormatError when it is damaged or of another version. */
-  constructor(source: ByteSource, names: ReadableNames) {
-    this.#names = names;
+  constructor(source: ByteSource) {
     const prefix = new Cursor(source.read(0, PREFIX_BYTES), true, SECTION);
     for (const char of INDEX_MAGIC) if (prefix.u8() !== char.charCodeAt(0)) throw new FormatError(SECTION, 0, 'is none');
     const version = prefix.u32();
@@ -138,10 +137,8 @@ export class SymbolIndex {
   #function(number: number): Pick<Frame, 'name' | 'systemName' | 'startLine'> {
     const functions = this.#tables[FUNCTIONS];
     const systemName = this.#string(functions.get(number, 0));
-    const plain = this.#string(Math.floor(functions.get(number, 1) / 2));
-    const readable = this.#names.of(systemName);
-    const name = readable === systemName && plain !== '' ? plain : readable;
-    return { name, systemName, startLine: functions.get(number, 2) };
+    const readable = Math.floor(functions.get(number, 1) / 2);
+    return { name: readable === 0 ? systemName : this.#string(readable), systemName, startLine: functions.get(number, 2) };
   }
 
   #file(offset: number): string {
@@ -205,7 +202,10 @@ class Blocks {
   readonly #size: number;
   readonly #blockBytes: number;
   readonly #checksums: Uint32Array;
+  /** Checked. */
   readonly #read: (Uint8Array | undefined)[];
+  /** Read, not checked yet: RUN_BLOCKS at a time. */
+  readonly #runs: (Uint8Array | undefined)[] = [];
 
   constructor(source: ByteSource, offset: number, size: number, blockBytes: number, checksums: Uint32Array) {
     this.#source = source;
@@ -221,11 +221,15 @@ class Blocks {
   }
 
   #load(number: number): Uint8Array {
-    const start = number * this.#blockBytes;
-    const at = this.#offset + start;
-    // A copy: the source's answer may be a view that keeps a larger block alive.
-    const bytes = new Uint8Array(this.#source.read(at, Math.min(this.#blockBytes, this.#size - start)));
-    if (crc32(bytes) !== this.#checksums[number]) throw new FormatError(SECTION, at, 'damaged block');
+    const run = Math.floor(number / RUN_BLOCKS);
+    const runStart = run * RUN_BLOCKS * this.#blockBytes;
+    const runBytes = Math.min(RUN_BLOCKS * this.#blockBytes, this.#size - runStart);
+    const read = (this.#runs[run] ??= this.#source.read(this.#offset + runStart, runBytes));
+    const start = number * this.#blockBytes - runStart;
+    const bytes = read.subarray(start, start + this.#blockBytes);
+    if (crc32(bytes) !== this.#checksums[number]) {
+      throw new FormatError(SECTION, this.#offset + runStart + start, 'damaged block');
+    }
     this.#read[number] = bytes;
     return bytes;
   }

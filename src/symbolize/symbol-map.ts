@@ -131,7 +131,7 @@ export class SymbolMap {
   /** Takes an index from `source` from now on, when it is one of these very files. Never throws on damaged bytes. */
   useIndex(source: ByteSource): boolean {
     this.#index = this.#attempt('symbol index', () => {
-      const index = new SymbolIndex(source, this.#names);
+      const index = new SymbolIndex(source);
       return index.stamp === this.stamp ? index : null;
     });
     return this.#index !== null;
@@ -153,6 +153,7 @@ export class SymbolMap {
       shift: debugInfo?.shift ?? 0,
       isGo: (address) => this.isGo(address),
       linkedName: (name, address) => this.#linkedName(name, address),
+      readableName: (linkedName, plain) => this.#readable(linkedName, plain),
       symbolAt: (address) => this.#inTables(address)?.systemName ?? '',
       symbolBounds: boundsOf(tables),
     });
@@ -198,14 +199,24 @@ export class SymbolMap {
       const isInlined = i < found.length - 1;
       if (linkageName === '' && !isInlined) systemName = this.#linkedName(name, address);
       if (systemName === '') continue;
-      const readable = this.#names.of(systemName);
-      // Linked under another name than written (an asm label: `__GI___libc_malloc`): people look for what is written.
-      const isPlain = readable === systemName && linkageName !== '' && name !== '';
-      frames.push({ name: isPlain ? name : readable, systemName, file, line, column, startLine });
+      frames.push({
+        name: this.#readable(systemName, linkageName && name),
+        systemName,
+        file,
+        line,
+        column,
+        startLine,
+      });
     }
     // A method that the Go compiler wrapped around another: the runtime leaves it out of its stacks.
     if (frames.length > 1 && frames[frames.length - 1].file === GO_GENERATED) frames.pop();
     return frames.length > 0 ? frames : null;
+  }
+
+  /** Linked under another name than written (an asm label: `__GI___libc_malloc`): people look for what is written. */
+  #readable(systemName: string, written: string): string {
+    const readable = this.#names.of(systemName);
+    return readable === systemName && written !== '' ? written : readable;
   }
 
   /**
