@@ -32,7 +32,8 @@ export async function symbolizeAll(
     return entries;
   }
   const pool = new Tinypool({
-    filename: new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href,
+    // By its room: what is built of this file lies in another.
+    filename: new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href,
     minThreads: useful,
     maxThreads: useful,
     concurrentTasksPerWorker: 2, // one reads or writes while the other computes
