@@ -222,7 +222,7 @@ test(`a process killed at any time leaves nothing or everything (${KILLS} times)
   const sources = pairs(4);
   const seen = { finished: 0, files: 0, leftBehind: 0 };
   let seed = 20261122;
-  let longest = 0;
+  let longest = Infinity;
   for (let kill = 0; kill < KILLS; kill++) {
     const root = place();
     const adder = new Adder(root, shuffled(sources, kill + 1));
@@ -236,10 +236,14 @@ test(`a process killed at any time leaves nothing or everything (${KILLS} times)
       clearTimeout(timer);
     } else {
       await adder.ended; // the first is left to finish: so long they take
-      longest = performance.now() - began;
     }
+    const took = performance.now() - began;
     const { files } = await checkAfterDeath(root, adder);
-    if (adder.added.length === sources.length) seen.finished++;
+    if (adder.added.length === sources.length) {
+      // The first may have met a busy machine; then the others would be killed after their work.
+      longest = Math.min(longest, took);
+      seen.finished++;
+    }
     seen.files += files.length;
     seen.leftBehind += leftBehind(root);
     if (kill % 10 === 0) await checkHealing(root, sources);
