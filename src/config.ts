@@ -3,7 +3,7 @@
  * configuration file, default.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { LineCounter, parseDocument } from 'yaml';
@@ -62,6 +62,11 @@ const TargetSchema = v.strictObject({
   sourceMap: v.optional(v.array(SourceRuleText)),
 });
 
+/** More threads than any machine has a use for are a mistake. */
+const MAX_WORKERS = 256;
+/** Of threads nobody asked for: each keeps binaries warm, some 50 MB of its own. */
+const DEFAULT_MAX_WORKERS = 4;
+
 const FileSchema = v.strictObject({
   /** host:port. */
   listen: v.optional(v.string()),
@@ -80,6 +85,8 @@ const FileSchema = v.strictObject({
   sourceMap: v.optional(v.array(SourceRuleText), []),
   /** Largest profile taken from a target, bytes as sent. */
   maxProfileBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 64 * 1024 * 1024),
+  /** Threads that work on profiles; 0: the server's own does. */
+  workers: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_WORKERS))),
 });
 
 /** What is written beside the names. */
@@ -99,6 +106,7 @@ export interface Config extends Output {
   readonly defaultTarget: string | null;
   readonly budgetMs: number;
   readonly maxProfileBytes: number;
+  readonly workers: number;
 }
 
 /** What the command line says; undefined = not said. */
@@ -107,6 +115,7 @@ export interface Flags {
   readonly listen?: string;
   readonly store?: string;
   readonly target?: readonly string[];
+  readonly workers?: string;
   /** False when said so. */
   readonly identity?: boolean;
   readonly docUrl?: string;
@@ -140,7 +149,17 @@ export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
     ...saidOutput(flags, env),
     budgetMs: file.budgetSeconds * 1000,
     maxProfileBytes: file.maxProfileBytes,
+    workers: saidWorkers(flags, env) ?? file.workers ?? Math.min(availableParallelism(), DEFAULT_MAX_WORKERS),
   };
+}
+
+function saidWorkers(flags: Flags, env: NodeJS.ProcessEnv): number | null {
+  const text = flags.workers ?? env['RESYM_WORKERS'];
+  if (text === undefined || text === '') return null;
+  const workers = Number(text);
+  if (/^\d+$/.test(text) && workers <= MAX_WORKERS) return workers;
+  const where = flags.workers === undefined ? 'RESYM_WORKERS' : '--workers';
+  throw new ConfigError(`${where} wants 0 to ${MAX_WORKERS}, not ${JSON.stringify(text)}`);
 }
 
 /** What flags, then environment say of it; nothing = not said. Throws ConfigError. */

@@ -20,10 +20,11 @@ import { goBuild } from './match/identify.ts';
 import { convertLegacy, legacyKind } from './legacy/legacy.ts';
 import { type BodyLimits, decodeBody, DEFAULT_BODY_LIMITS, encodeBody } from './profile/gzip.ts';
 import { renameFiles } from './profile/filenames.ts';
+import { NewLines } from './profile/newlines.ts';
 import { type MappingRecord, Profile } from './profile/profile.ts';
-import { type MappingFlags, NewLines, splice } from './profile/splice.ts';
+import { type MappingFlags, splice } from './profile/splice.ts';
 import { type BuildFacts, buildComments, type Coverage, docUrlOf, mayComment } from './rewrite/build-comments.ts';
-import { KnownAddresses } from './rewrite/known.ts';
+import { KnownAddresses, NO_LINES } from './rewrite/known.ts';
 import { LineMaker, mayReplace } from './rewrite/merge.ts';
 import { MappingOutcome } from './rewrite/outcome.ts';
 import { Repairer } from './rewrite/repair.ts';
@@ -135,6 +136,7 @@ export class Engine implements Resymbolizer {
     const out = !changed && !isLegacy ? body : decoded.wrapping === 'none' && !isLegacy ? raw : encodeBody(raw);
     lap('encode');
 
+    this.#known.tidy();
     const weigher = options.weigh === true ? new Weigher(profile) : null;
     const left = nameable - namedAfter;
     return {
@@ -261,6 +263,7 @@ class Run {
   /** Looks up what lacks names and keeps what may replace it. */
   async #lookup(work: MappingWork, { located, verdict }: Proven, outcome: MappingOutcome): Promise<void> {
     const profile = this.#profile;
+    const { table } = located.known;
     let looked = 0;
     for (const location of work.lacking) {
       if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
@@ -268,11 +271,11 @@ class Run {
         return;
       }
       const found = located.lines(profile, location, verdict.lines);
-      if (found === null) continue;
+      if (found === NO_LINES) continue;
       const need = work.needs[location];
-      if (!mayReplace(profile, location, need, found)) continue;
-      this.lines.set(location, found);
-      outcome.replaced(location, need, found);
+      if (!mayReplace(profile, location, need, table, found)) continue;
+      this.lines.set(location, table, found);
+      outcome.replaced(location, need, table, found);
     }
     outcome.explainRest(profile, located);
   }
@@ -280,6 +283,7 @@ class Run {
   /** Gives named locations back what a client took from them. */
   async #repair(work: MappingWork, { located, isShifted }: Proven, outcome: MappingOutcome): Promise<void> {
     const repairer = new Repairer(this.#profile, located, isShifted);
+    const { table } = this.#maker;
     let looked = 0;
     for (const location of work.locations) {
       if (this.lines.has(location)) continue;
@@ -289,9 +293,9 @@ class Run {
       }
       const found = repairer.at(location);
       if (found === null) continue;
-      const lines = this.#maker.lines(found.frames);
-      this.lines.set(location, lines);
-      outcome.repaired(found.damage, lines);
+      const list = this.#maker.list(found.frames);
+      this.lines.set(location, table, list);
+      outcome.repaired(found.damage, table, list);
     }
   }
 }

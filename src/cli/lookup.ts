@@ -31,7 +31,9 @@ export async function lookup(binary: string, addresses: readonly string[], optio
     if (wanted.length > 0) process.stdout.write(answerAll(wanted, answer));
     else await answerStdin((addresses) => process.stdout.write(answerAll(addresses, answer)));
     if (!symbols.hasIndex && existsSync(named.file + INDEX_SUFFIX)) {
-      process.stderr.write(`resym: ${binary}${INDEX_SUFFIX} is not used: it was made of other files; \`resym index\` makes it anew\n`);
+      process.stderr.write(
+        `resym: ${binary}${INDEX_SUFFIX} is not used: it was made of other files; \`resym index\` makes it anew\n`,
+      );
     }
     for (const problem of symbols.problems) process.stderr.write(`resym: ${binary}: ${problem}\n`);
     if (symbols.problems.length > 0) process.exitCode = 1;

@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
+import { opendir } from 'node:fs/promises';
 import { pino } from 'pino';
 import { ConfigError, type Flags, loadConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
-import { openEngine } from '../open-engine.ts';
+import type { Resymbolizer } from '../pipeline.ts';
 import { createApp } from '../serve/app.ts';
 import { closeOnSignal, HttpServer } from '../serve/server.ts';
 import { Target } from '../source/target.ts';
+import { EnginePool } from '../workers/engine-pool.ts';
 import { UsageError } from './usage.ts';
 
 export async function serve(flags: Flags): Promise<void> {
@@ -15,21 +17,34 @@ export async function serve(flags: Flags): Promise<void> {
   if (storeDir === null) {
     logger.warn({ store: config.storeDir }, 'there is no archive yet: profiles pass through until there is one');
   }
-  const engine = await openEngine(storeDir);
+  const pool = config.workers > 0 ? await startPool(config.workers, storeDir) : null;
   const server = new HttpServer();
   const app = createApp({
     targets,
     defaultTarget: config.defaultTarget,
-    resymbolizer: engine,
+    resymbolizer: pool ?? (await ownEngine(storeDir)),
     output: { identity: config.identity, docUrl: config.docUrl, sourceMap: config.sourceMap },
     limits: { budgetMs: config.budgetMs, maxProfileBytes: config.maxProfileBytes },
     logger,
     isDraining: () => server.draining,
   });
   await server.listen(app, config.listen);
+  pool?.warmUp(); // the first profile is to find a thread, and no start is to wait for one
   logger.info({ url: server.url, store: storeDir, targets: [...targets.keys()] }, `listening on ${server.url}`);
   await closeOnSignal(server, { onStop: (signal) => logger.info({ signal }, 'finishing what is under way') });
-  await Promise.all([...targets.values()].map((target) => target.close()));
+  await Promise.all([pool?.close(), ...[...targets.values()].map((target) => target.close())]);
+}
+
+/** Rejects with the system's error when there is no such directory, or none that can be read: its threads would find out too late. */
+async function startPool(threads: number, storeDir: string | null): Promise<EnginePool> {
+  if (storeDir !== null) await (await opendir(storeDir)).close();
+  return new EnginePool({ threads, storeDir });
+}
+
+/** Loaded only where no thread does: it is most of resym. */
+async function ownEngine(storeDir: string | null): Promise<Resymbolizer> {
+  const { openEngine } = await import('../open-engine.ts');
+  return openEngine(storeDir);
 }
 
 /** A configuration that cannot be used is a usage error. */

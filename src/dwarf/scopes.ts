@@ -131,7 +131,11 @@ function scopesOnTheWay(unit: Unit, target: number): number[] {
   let steps = 0;
   for (let p = known.positions[nearest]; p < target;) {
     const at = p;
-    if (++steps >= WAYPOINT_STEP && around.length <= WAYPOINT_DEPTH && at > known.positions[known.positions.length - 1]) {
+    if (
+      ++steps >= WAYPOINT_STEP &&
+      around.length <= WAYPOINT_DEPTH &&
+      at > known.positions[known.positions.length - 1]
+    ) {
       known.positions.push(at);
       known.around.push([...around]);
       known.scopes.push([...scopes]);

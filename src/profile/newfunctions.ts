@@ -4,7 +4,7 @@
  * Work is proportional to what the edits need, not to what the profile holds: the table's strings are looked at once and
  * compared as bytes with those that are wanted; none is kept.
  */
-import type { NewFunction, NewLine, ProfileEdits } from './edits.ts';
+import type { NewFunction, ProfileEdits } from './edits.ts';
 import { FUNCTION, PROFILE } from './fields.ts';
 import type { FunctionTable } from './functions.ts';
 import type { Profile } from './profile.ts';
@@ -20,6 +20,9 @@ const MAX_CANDIDATES = 2048;
 
 /** Strings of more bytes are looked up whatever their length: there are few. */
 const SHORT = 255;
+
+/** More functions of one name than this are told apart by a key, which takes longer than comparing a few. */
+const LONGEST_CHAIN = 16;
 
 /** A Function record to write: string indexes instead of strings. */
 interface Record {
@@ -37,6 +40,9 @@ interface Wanted {
   readonly length: number;
   /** First entry of the table with these bytes; -1 as long as there is none. */
   index: number;
+  /** Entries with this name, up to LONGEST_CHAIN, and the last of them; -1 for none. */
+  entries: number;
+  lastEntry: number;
 }
 
 /** One of the functions the edits mention, without repetitions: numbers of wanted strings. */
@@ -45,6 +51,8 @@ interface Entry {
   readonly systemName: number;
   readonly filename: number;
   readonly startLine: number;
+  /** The entry of the same name before this one; -1 for none. */
+  readonly previous: number;
   id: number | bigint;
 }
 
@@ -61,8 +69,9 @@ export class NewFunctions {
   /** Whether a record without start line is another function than the one with it. */
   readonly #exact: boolean;
   readonly #entries: Entry[] = [];
-  /** For each line, in the order given, its function's position in #entries. */
-  readonly #lineEntries: Int32Array;
+  readonly #byKey = new Map<string, number>();
+  /** For each function given its position in #entries. */
+  readonly #entryOf: Int32Array;
   /** Strings the edits need, numbered in order of appearance; keys have one character per byte. */
   readonly #wanted: Wanted[] = [];
   readonly #wantedNumbers = new Map<string, number>();
@@ -72,16 +81,16 @@ export class NewFunctions {
   /** By length in bytes up to SHORT: 1 where a wanted string is so long. */
   readonly #lengths = new Uint8Array(SHORT + 1);
 
-  /** `lines`: for each location to be written its lines. Throws nothing of its own. */
+  /** `functions`: those that lines to be written refer to; several may be the same. Throws nothing of its own. */
   constructor(
     profile: Profile,
-    lines: readonly (readonly NewLine[])[],
+    functions: readonly NewFunction[],
     { comments, docUrl = '', exactStartLines = false }: Rest,
   ) {
     this.#profile = profile;
     this.#exact = exactStartLines;
-    this.#lineEntries = new Int32Array(lines.reduce((sum, { length }) => sum + length, 0));
-    this.#collect(lines);
+    this.#entryOf = new Int32Array(functions.length);
+    for (let i = 0; i < functions.length; i++) this.#entryOf[i] = this.#enter(functions[i]);
     const wantedComments = comments.map((text) => this.#want(text));
     const wantedUrl = docUrl === '' ? -1 : this.#want(docUrl);
     if (this.#wanted.length > 0) {
@@ -94,43 +103,35 @@ export class NewFunctions {
     this.size = this.#measure();
   }
 
-  /** The function id for the `line`th of all lines given. */
-  id(line: number): number | bigint {
-    return this.#entries[this.#lineEntries[line]].id;
+  /** For each function given its id. */
+  ids(): (number | bigint)[] {
+    return Array.from(this.#entryOf, (entry) => this.#entries[entry].id);
   }
 
-  #collect(lines: readonly (readonly NewLine[])[]): void {
-    const byObject = new Map<NewFunction, number>();
-    const byContent = new Map<string, number>();
-    let line = 0;
-    for (const list of lines) {
-      for (const { function: f } of list) {
-        const { note } = f;
-        // The same object most of the time: equal ones are only looked for at first sight.
-        let number = note === undefined ? byObject.get(f) : note.owner === this ? note.number : undefined;
-        if (number === undefined) {
-          number = this.#enter(f, byContent);
-          if (note === undefined) byObject.set(f, number);
-          else {
-            note.owner = this;
-            note.number = number;
-          }
-        }
-        this.#lineEntries[line++] = number;
-      }
-    }
-  }
-
-  #enter(f: NewFunction, byContent: Map<string, number>): number {
+  /** The function's position in #entries. */
+  #enter(f: NewFunction): number {
+    const { startLine } = f;
     const name = this.#want(f.name);
     const systemName = f.systemName === f.name ? name : this.#want(f.systemName);
     const filename = this.#want(f.filename);
-    const key = `${name} ${systemName} ${filename} ${f.startLine}`;
-    let number = byContent.get(key);
+    const wanted = this.#wanted[name];
+    for (let i = wanted.lastEntry; i >= 0; i = this.#entries[i].previous) {
+      const other = this.#entries[i];
+      if (other.filename === filename && other.startLine === startLine && other.systemName === systemName) return i;
+    }
+    if (wanted.entries >= LONGEST_CHAIN) return this.#enterByKey({ name, systemName, filename, startLine });
+    wanted.entries++;
+    const entry = { name, systemName, filename, startLine, previous: wanted.lastEntry, id: 0 };
+    return (wanted.lastEntry = this.#entries.push(entry) - 1);
+  }
+
+  /** Beyond the chain. */
+  #enterByKey(f: Omit<Entry, 'previous' | 'id'>): number {
+    const key = `${f.name} ${f.systemName} ${f.filename} ${f.startLine}`;
+    let number = this.#byKey.get(key);
     if (number === undefined) {
-      number = this.#entries.length;
-      byContent.set(key, number);
-      this.#entries.push({ name, systemName, filename, startLine: f.startLine, id: 0 });
+      number = this.#entries.push({ ...f, previous: -1, id: 0 }) - 1;
+      this.#byKey.set(key, number);
     }
     return number;
   }
@@ -145,7 +146,7 @@ export class NewFunctions {
     if (number === undefined) {
       number = this.#wanted.length;
       this.#wantedNumbers.set(key, number);
-      this.#wanted.push({ text, length, index: -1 });
+      this.#wanted.push({ text, length, index: -1, entries: 0, lastEntry: -1 });
       this.#lengths[Math.min(length, SHORT)] = 1;
     }
     return number;

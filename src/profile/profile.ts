@@ -20,7 +20,7 @@ import { LocationTable } from './locations.ts';
 import { mappingIds, readMappings, type MappingRecord } from './mappings.ts';
 import { samplePositions, sampleWeights, type SampleWeights, type SetWeight, setWeight } from './samples.ts';
 import { StringTable } from './strings.ts';
-import { SECTION, WireReader } from './wire.ts';
+import { LENGTH, SECTION, WireReader } from './wire.ts';
 
 export type { LineRecord } from './locations.ts';
 export type { MappingRecord } from './mappings.ts';
@@ -179,7 +179,7 @@ function walk(reader: WireReader, strings: Extents, mappings: Extents, locations
     switch (reader.field) {
       case PROFILE.sample:
         reader.pos = reader.body();
-        header.sampleCount++;
+        header.sampleCount += 1 + reader.skipRun((PROFILE.sample << 3) | LENGTH);
         break;
       case PROFILE.location:
         record(locations);

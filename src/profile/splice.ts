@@ -12,13 +12,14 @@
  * and start line, so a second record for one function would split it in two in every graph.
  */
 import { LimitError } from '../errors.ts';
-import { type MappingFlags, type NewFunction, type NewLine, NewLines, type ProfileEdits } from './edits.ts';
+import type { MappingFlags, NewFunction, NewLine, ProfileEdits } from './edits.ts';
 import { LINE, LOCATION, MAPPING, PROFILE } from './fields.ts';
 import { NewFunctions } from './newfunctions.ts';
+import { NewLines } from './newlines.ts';
 import { MAX_PROFILE_BYTES, type Profile } from './profile.ts';
 import { LENGTH, VARINT, varintSize, WireReader, WireWriter } from './wire.ts';
 
-export { type MappingFlags, type NewFunction, type NewLine, NewLines, type ProfileEdits };
+export type { MappingFlags, NewFunction, NewLine, ProfileEdits };
 
 /**
  * The profile with `edits` applied, uncompressed; `profile.raw` itself when they change nothing. Throws LimitError when the
@@ -30,24 +31,23 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   const isUntouched = edits.lines.size === 0 && mappings.length === 0 && edits.comments.length === 0 && docUrl === '';
   if (isUntouched) return profile.raw;
   const { locations } = profile;
-  const edited = ascending(edits.lines.keys());
-  const lists: (readonly NewLine[])[] = [];
-  for (const index of edited) {
-    if (!(index >= 0 && index < locations.count)) throw new RangeError(`location ${index} of ${locations.count}`);
-    lists.push(edits.lines.get(index)!);
-  }
-  const functions = new NewFunctions(profile, lists, { ...edits, docUrl });
+  const lines = edits.lines instanceof NewLines ? edits.lines : NewLines.of(edits.lines);
+  const edited = lines.locations();
+  const highest = edited[edited.length - 1];
+  if (highest >= locations.count) throw new RangeError(`location ${highest} of ${locations.count}`);
+  const functions = new NewFunctions(profile, lines.functions, { ...edits, docUrl });
+  const lineWriter = new LineWriter(lines, functions.ids());
 
   // First pass: how large everything becomes.
   const reader = new WireReader(profile.raw);
   const contentSizes = new Float64Array(edited.length);
   let size = profile.raw.length + functions.size;
-  let line = 0;
   for (let i = 0; i < edited.length; i++) {
-    const start = locations.recordStart(edited[i]);
-    const end = locations.recordEnd(edited[i]);
-    let content = locations.isBare(edited[i]) ? contentSize(reader, start, end) : keptSize(reader, start, end);
-    for (const newLine of lists[i]) content += 2 + lineSize(functions.id(line++), newLine);
+    const location = edited[i];
+    const start = locations.recordStart(location);
+    const end = locations.recordEnd(location);
+    const kept = locations.isBare(location) ? wholeSize(reader, start, end) : keptSize(reader, start, end);
+    const content = kept + lineWriter.size(location);
     contentSizes[i] = content;
     size += 1 + varintSize(content) + content - (end - start);
   }
@@ -60,7 +60,6 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
 
   // Second pass: write, in file order.
   const writer = new WireWriter(size);
-  const lines = new LineWriter(writer, functions);
   let copied = 0;
   let nextMapping = 0;
   for (let i = 0; i <= edited.length; i++) {
@@ -78,9 +77,9 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
     writer.byte(tag(PROFILE.location, LENGTH));
     writer.varint(contentSizes[i]);
     if (locations.isBare(edited[i])) {
-      writer.copy(reader.buf, copied - contentSize(reader, start, copied), copied);
-      lines.write(lists[i]);
-    } else writeLocation(reader, start, copied, lists[i], lines);
+      writer.copy(reader.buf, copied - wholeSize(reader, start, copied), copied);
+      lineWriter.write(writer, edited[i]);
+    } else writeLocation(reader, start, copied, writer, () => lineWriter.write(writer, edited[i]));
   }
   writer.copy(reader.buf, copied, profile.raw.length);
   functions.write(writer);
@@ -106,20 +105,8 @@ function isReplaced(reader: WireReader): boolean {
   return reader.field === LOCATION.line || reader.field === LOCATION.is_folded;
 }
 
-/** In order; mostly they come so. */
-function ascending(keys: Iterable<number>): number[] {
-  const sorted: number[] = [];
-  let isSorted = true;
-  let last = -Infinity;
-  for (const key of keys) {
-    if (!(key > last)) isSorted = false;
-    sorted.push((last = key));
-  }
-  return isSorted ? sorted : sorted.sort((a, b) => a - b);
-}
-
 /** Bytes of the record without its tag and length. */
-function contentSize(reader: WireReader, start: number, end: number): number {
+function wholeSize(reader: WireReader, start: number, end: number): number {
   reader.enter(start, end);
   return end - reader.pos;
 }
@@ -141,10 +128,9 @@ function writeLocation(
   reader: WireReader,
   start: number,
   end: number,
-  newLines: readonly NewLine[],
-  lines: LineWriter,
+  writer: WireWriter,
+  writeLines: () => void,
 ): void {
-  const { writer } = lines;
   reader.enter(start, end);
   // New lines stand where the first old one stood, else at the end.
   let written = false;
@@ -156,49 +142,64 @@ function writeLocation(
     writer.copy(reader.buf, keepFrom, fieldStart);
     keepFrom = reader.pos;
     if (reader.field === LOCATION.line && !written) {
-      lines.write(newLines);
+      writeLines();
       written = true;
     }
   }
   writer.copy(reader.buf, keepFrom, end);
-  if (!written) lines.write(newLines);
+  if (!written) writeLines();
 }
 
-function lineSize(id: number | bigint, { line, column }: NewLine): number {
-  return 1 + varintSize(id) + (line === 0 ? 0 : 1 + varintSize(line)) + (column === 0 ? 0 : 1 + varintSize(column));
-}
-
-/** Writes Line records, one list after the other in the order in which `functions` was given them. */
+/** Writes Line records. */
 class LineWriter {
-  readonly writer: WireWriter;
-  readonly #functions: NewFunctions;
-  #line = 0;
+  readonly #lines: NewLines;
+  /** By function number: its id in the profile, and the bytes that takes. */
+  readonly #ids: readonly (number | bigint)[];
+  readonly #idSizes: Uint8Array;
 
-  constructor(writer: WireWriter, functions: NewFunctions) {
-    this.writer = writer;
-    this.#functions = functions;
+  constructor(lines: NewLines, ids: readonly (number | bigint)[]) {
+    this.#lines = lines;
+    this.#ids = ids;
+    this.#idSizes = Uint8Array.from(ids, varintSize);
   }
 
-  write(list: readonly NewLine[]): void {
-    const { writer } = this;
-    for (const newLine of list) {
-      const { line, column } = newLine;
-      const id = this.#functions.id(this.#line++);
+  /** Bytes of a location's lines, at most 35 each. */
+  size(location: number): number {
+    const end = this.#lines.end(location);
+    let size = 0;
+    for (let i = this.#lines.start(location); i < end; i++) size += 2 + this.#contentSize(i);
+    return size;
+  }
+
+  #contentSize(i: number): number {
+    const { functionNumbers, lines, columns } = this.#lines;
+    return 1 + this.#idSizes[functionNumbers[i]] + numberSize(lines[i]) + numberSize(columns[i]);
+  }
+
+  write(writer: WireWriter, location: number): void {
+    const { functionNumbers, lines, columns } = this.#lines;
+    const end = this.#lines.end(location);
+    for (let i = this.#lines.start(location); i < end; i++) {
       writer.byte(tag(LOCATION.line, LENGTH));
-      // At most 33 bytes, so one byte of length.
-      writer.byte(lineSize(id, newLine));
+      // At most 33, so one byte.
+      writer.byte(this.#contentSize(i));
       writer.byte(tag(LINE.function_id, VARINT));
-      writer.varint(id);
-      if (line !== 0) {
-        writer.byte(tag(LINE.line, VARINT));
-        writer.varint(line);
-      }
-      if (column !== 0) {
-        writer.byte(tag(LINE.column, VARINT));
-        writer.varint(column);
-      }
+      writer.varint(this.#ids[functionNumbers[i]]);
+      writeNumber(writer, LINE.line, lines[i]);
+      writeNumber(writer, LINE.column, columns[i]);
     }
   }
+}
+
+/** Bytes of a number's field; none for 0, as proto3 has it. */
+function numberSize(value: number): number {
+  return value === 0 ? 0 : 1 + varintSize(value);
+}
+
+function writeNumber(writer: WireWriter, field: number, value: number): void {
+  if (value === 0) return;
+  writer.byte(tag(field, VARINT));
+  writer.varint(value);
 }
 
 /** Which of the fields 7 to 10 to set, in order. */

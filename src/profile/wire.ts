@@ -213,6 +213,24 @@ export class WireReader extends protobuf.Reader {
     return this.error(`field ${this.field} has wire type ${this.wire} where ${expected} is expected`, this.fieldStart);
   }
 
+  /** Steps over fields with this tag, of one byte, as far as one follows the other and none is longer than 2^14 bytes. How many. */
+  skipRun(tag: number): number {
+    const { buf, len } = this;
+    let count = 0;
+    let { pos } = this;
+    for (;;) {
+      if (pos + 2 >= len || buf[pos] !== tag) break;
+      const low = buf[pos + 1];
+      const high = low < 0x80 ? 0 : buf[pos + 2];
+      const end = low < 0x80 ? pos + 2 + low : pos + 3 + ((low & 0x7f) | (high << 7));
+      if (high >= 0x80 || end > len) break;
+      pos = end;
+      count++;
+    }
+    this.pos = pos;
+    return count;
+  }
+
   /** Steps over the payload of the field read last. */
   skipField(): void {
     switch (this.wire) {

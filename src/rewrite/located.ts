@@ -8,8 +8,7 @@ import { IS_CALLER, IS_LEAF } from '../profile/samples.ts';
 import type { Resolution } from '../symbolize/frame.ts';
 import type { Rebase } from '../symbolize/rebase.ts';
 import type { SymbolMap } from '../symbolize/symbol-map.ts';
-import type { NewLine } from '../profile/splice.ts';
-import type { KnownAddresses, KnownBinary } from './known.ts';
+import { type KnownAddresses, type KnownBinary, NO_LINES } from './known.ts';
 import { type MappingWork, outermostName, outermostSystemName } from './survey.ts';
 
 /** How many named locations of a mapping are held against a candidate: a neighbouring build differs in a few functions only. */
@@ -27,12 +26,12 @@ const OUTSIDE: CandidateFrames = { names: ['(outside the file)'], lines: [] };
 export class Located {
   readonly symbols: SymbolMap;
   readonly rebase: Rebase;
-  readonly #known: KnownBinary;
+  readonly known: KnownBinary;
 
   constructor(symbols: SymbolMap, rebase: Rebase, known: KnownAddresses) {
     this.symbols = symbols;
     this.rebase = rebase;
-    this.#known = known.of(symbols);
+    this.known = known.of(symbols);
   }
 
   /** The location's file address; null when it is not part of the file. */
@@ -50,11 +49,10 @@ export class Located {
     return address === null ? null : this.symbols.lookup(address);
   }
 
-  /** The same as lines of a profile, shared between calls. @param withLines false: functions only */
-  lines(profile: Profile, location: number, withLines: boolean): readonly NewLine[] | null {
+  /** The same as a list of `known.table`, or NO_LINES. @param withLines false: functions only */
+  lines(profile: Profile, location: number, withLines: boolean): number {
     const address = this.#meant(profile, location);
-    if (address === null) return null;
-    return withLines ? this.#known.lines(address) : this.#known.bareLines(address);
+    return address === null ? NO_LINES : this.known.lines(address, withLines);
   }
 
   #meant(profile: Profile, location: number): number | null {
@@ -73,13 +71,12 @@ export class Located {
     for (let at = 0; at < named.length; at += step) {
       const location = named[Math.floor(at)];
       const address = this.place(profile, location);
-      yield [framesInProfile(profile, location), address === null ? OUTSIDE : this.#known.frames(address + shift)];
+      yield [framesInProfile(profile, location), address === null ? OUTSIDE : this.known.frames(address + shift)];
     }
   }
 
   bounds(profile: Profile, work: MappingWork): Bounds {
-    const { symbols } = this;
-    const known = this.#known;
+    const { symbols, known } = this;
     const { object } = symbols;
     const bounds = { addresses: 0, inText: 0, inGoText: 0, onGoCode: 0 };
     const callers = { looked: 0, right: 0 };
@@ -96,7 +93,7 @@ export class Located {
       if (isCode(object, address)) bounds.inText++;
       if (symbols.isGo(address)) {
         bounds.inGoText++;
-        if (known.lines(address) !== null) bounds.onGoCode++;
+        if (known.lines(address) !== NO_LINES) bounds.onGoCode++;
       }
       if (!seesCalls) continue;
       const position = profile.positions()[location];
@@ -160,12 +157,12 @@ function framesInProfile(profile: Profile, location: number): NamedFrames {
 function inPlace(
   known: KnownBinary,
   leaves: readonly number[],
-  shifts: readonly (0 | 1)[],
+  shifts: readonly number[],
 ): { looked: number; right: number } {
   let best = { looked: 0, right: 0 };
   for (const shift of shifts) {
     const told = leaves
-      .map((address) => known.isInstructionStart(address, shift))
+      .map((address) => known.isInstructionStart(address + shift))
       .map((isStart, i) => (isStart === null ? null : isStart || known.isAfterCall(leaves[i])))
       .filter((isRight) => isRight !== null);
     const right = told.filter((isRight) => isRight).length;

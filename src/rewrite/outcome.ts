@@ -2,7 +2,7 @@ import type { Evidence } from '../match/evidence.ts';
 import type { FoundBy, Verdict, VerdictKind } from '../match/verdict.ts';
 import type { Profile } from '../profile/profile.ts';
 import type { MappingFlags } from '../profile/splice.ts';
-import type { NewLine } from '../profile/splice.ts';
+import type { LineTable } from '../profile/newlines.ts';
 import type { MappedRange } from '../symbolize/rebase.ts';
 import { flagsFor } from './flags.ts';
 import type { Located } from './located.ts';
@@ -96,21 +96,22 @@ export class MappingOutcome {
     this.#whyRest = null;
   }
 
-  replaced(location: number, need: Need, found: readonly NewLine[]): void {
+  /** The location gets a list of lines. */
+  replaced(location: number, need: Need, table: LineTable, list: number): void {
     this.#changed++;
     if (need === 'unnamed') {
       this.#newlyNamed++;
       this.work.named[location] = 1;
     }
-    this.#hasInlineFrames ||= found.length > 1;
-    this.#hasFilenames ||= found.some((line) => line.function.filename !== '');
-    this.#hasLineNumbers ||= found.some((line) => line.line !== 0);
+    this.#hasInlineFrames ||= table.depth(list) > 1;
+    this.#hasFilenames ||= table.hasFile(list);
+    this.#hasLineNumbers ||= table.hasLine(list);
   }
 
   /** Damage of these kinds was undone at one location. */
-  repaired(kinds: readonly string[], found: readonly NewLine[]): void {
+  repaired(kinds: readonly string[], table: LineTable, list: number): void {
     for (const kind of kinds) this.#repaired[kind] = (this.#repaired[kind] ?? 0) + 1;
-    this.replaced(-1, 'nothing', found);
+    this.replaced(-1, 'nothing', table, list);
   }
 
   /** Time ran out before all lookups. */

@@ -1,5 +1,6 @@
 import { FormatError, LimitError, messageOf } from '../errors.ts';
 import type { OutputOptions, Resymbolizer, ResymResult } from '../pipeline.ts';
+import type { PoolResymOptions } from '../workers/engine-pool.ts';
 
 /** What became of a body given to the engine. Only `done` changes it. */
 export type Outcome =
@@ -17,6 +18,8 @@ export interface EnrichOptions {
   /** Rejects the wait with its reason: nobody wants the answer any more. */
   readonly signal: AbortSignal;
   readonly pinned?: readonly string[];
+  /** As of workers/engine-pool.ts: the target's name. */
+  readonly affinity?: string;
   readonly output?: OutputOptions;
   /** The report is asked for: with weights. */
   readonly weigh?: boolean;
@@ -32,10 +35,11 @@ export const GRACE_MS = 500;
 
 /** Runs the engine on a body, within the budget. Rejects only with the signal's reason. */
 export async function enrich(engine: Resymbolizer, body: Uint8Array, options: EnrichOptions): Promise<Outcome> {
-  const { budgetMs, signal, pinned = [], output = {}, weigh = false, onResult } = options;
+  const { budgetMs, signal, pinned = [], affinity, output = {}, weigh = false, onResult } = options;
   signal.throwIfAborted();
   const deadline = performance.now() + budgetMs;
-  const work = run(engine, body, { deadline, signal, pinned, weigh, ...output }, onResult);
+  const how: PoolResymOptions = { deadline, signal, pinned, weigh, ...output, ...(affinity !== undefined && { affinity }) };
+  const work = run(engine, body, how, onResult);
   let stop: () => void = () => undefined;
   const interrupted = new Promise<Outcome>((resolve, reject) => {
     const timer = setTimeout(() => resolve({ kind: 'late' }), budgetMs + GRACE_MS);

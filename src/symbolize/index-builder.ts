@@ -130,7 +130,8 @@ export class IndexBuilder implements Cover {
 
   /** Symbols for the code that has no function in the debug info. */
   #addSymbols(): void {
-    const { symbolBounds: bounds, isGo, symbolAt } = this.#sources;
+    const sources = this.#sources;
+    const { symbolBounds: bounds } = sources;
     const covered = inOrder(this.#ranges);
     const lines = inOrder(this.#lines);
     let [range, line] = [0, 0];
@@ -148,7 +149,7 @@ export class IndexBuilder implements Cover {
         const hasLine = line < lines.count && lines.starts[line] <= at;
         if (line < lines.count) stop = Math.min(stop, hasLine ? lines.ends[line] : lines.starts[line]);
         if (scope < 0) {
-          const symbol = isGo(at) ? '' : symbolAt(at);
+          const symbol = sources.isGo(at) ? '' : sources.symbolAt(at);
           if (symbol === '') break;
           scope = this.#scopes.of(this.#functions.of(this.#strings.of(symbol), 1, 0), 0, 0);
         }

@@ -45,7 +45,8 @@ export class SymbolIndex {
   /** Throws FormatError when it is damaged or of another version. */
   constructor(source: ByteSource) {
     const prefix = new Cursor(source.read(0, PREFIX_BYTES), true, SECTION);
-    for (const char of INDEX_MAGIC) if (prefix.u8() !== char.charCodeAt(0)) throw new FormatError(SECTION, 0, 'is none');
+    for (const char of INDEX_MAGIC)
+      if (prefix.u8() !== char.charCodeAt(0)) throw new FormatError(SECTION, 0, 'is none');
     const version = prefix.u32();
     if (version !== INDEX_VERSION) throw new FormatError(SECTION, 8, `version ${version}, known is ${INDEX_VERSION}`);
     const headBytes = prefix.u32();
@@ -54,7 +55,8 @@ export class SymbolIndex {
     }
     const checksum = prefix.u32();
     const head = new Cursor(source.read(PREFIX_BYTES, headBytes - PREFIX_BYTES), true, SECTION, PREFIX_BYTES);
-    if (crc32(head.sub(0, head.length).take(head.length)) !== checksum) throw new FormatError(SECTION, 16, 'damaged head');
+    if (crc32(head.sub(0, head.length).take(head.length)) !== checksum)
+      throw new FormatError(SECTION, 16, 'damaged head');
     this.stamp = new TextDecoder().decode(head.take(head.u32()));
     this.#base = float(head);
     const stringBytes = head.u32();
@@ -138,7 +140,11 @@ export class SymbolIndex {
     const functions = this.#tables[FUNCTIONS];
     const systemName = this.#string(functions.get(number, 0));
     const readable = Math.floor(functions.get(number, 1) / 2);
-    return { name: readable === 0 ? systemName : this.#string(readable), systemName, startLine: functions.get(number, 2) };
+    return {
+      name: readable === 0 ? systemName : this.#string(readable),
+      systemName,
+      startLine: functions.get(number, 2),
+    };
   }
 
   #file(offset: number): string {

@@ -149,6 +149,7 @@ export class SymbolMap {
   makeIndex(): Uint8Array | null {
     const debugInfo = this.#dwarf;
     const tables = this.#functionTables();
+    const before = this.#problems.length;
     const builder = new IndexBuilder({
       shift: debugInfo?.shift ?? 0,
       isGo: (address) => this.isGo(address),
@@ -158,7 +159,9 @@ export class SymbolMap {
       symbolBounds: boundsOf(tables),
     });
     debugInfo?.source.cover(builder, (start) => !this.isGo(start - debugInfo.shift));
-    return this.problems.length === 0 ? builder.finish(this.stamp) : null;
+    const bytes = builder.finish(this.stamp);
+    const isWhole = this.#problems.length === before && (debugInfo?.source.problems.length ?? 0) === 0;
+    return isWhole ? bytes : null;
   }
 
   /** Every name a symbol table has for the function at an address, as linked: aliases are all right. */

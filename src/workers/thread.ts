@@ -1,7 +1,10 @@
-/** What a batch thread runs: one engine a thread, warm over all its profiles. */
+/** What resym's threads run: a server's engine (engine-thread.ts), or the jobs of a batch, one engine a thread, warm over all its profiles. */
+import { parentPort, workerData } from 'node:worker_threads';
 import { openEngine } from '../open-engine.ts';
 import type { Engine, ResymOptions } from '../pipeline.ts';
+import { serveEngine } from './engine-thread.ts';
 import { type Entry, type Job, symbolizeFile } from './profile-file.ts';
+import type { EngineThreadData } from './thread-message.ts';
 
 export interface ThreadJob {
   readonly job: Job;
@@ -12,7 +15,12 @@ export interface ThreadJob {
 
 let engine: Promise<Engine> | undefined;
 
+/** A job of a batch, as tinypool calls it. */
 export default async function run({ job, storeDir, how }: ThreadJob): Promise<Entry> {
   engine ??= openEngine(storeDir);
   return symbolizeFile(await engine, job, how);
 }
+
+// tinypool's own data is a list.
+const data = workerData as Partial<EngineThreadData> | null;
+if (parentPort !== null && data?.kind === 'engine') serveEngine(parentPort, data as EngineThreadData);

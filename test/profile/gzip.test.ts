@@ -248,7 +248,10 @@ describe('node:zlib first, pako to judge', () => {
       { numRuns: Number(process.env.RESYM_FUZZ_RUNS ?? 2000), seed: 11 },
     );
     for (const kind of ['gzip ', 'double', 'none ', 'Format', 'LimitE']) {
-      assert.ok([...seen.keys()].some((verdict) => verdict.startsWith(kind)), kind);
+      assert.ok(
+        [...seen.keys()].some((verdict) => verdict.startsWith(kind)),
+        kind,
+      );
     }
   });
 

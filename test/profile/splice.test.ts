@@ -50,8 +50,11 @@ function asked({ functions, filenames, lineNumbers, inlineFrames }: MappingFlags
   return [functions, filenames, lineNumbers, inlineFrames];
 }
 
+/** Edits whose lines can be looked at again. */
+type MapEdits = ProfileEdits & { readonly lines: ReadonlyMap<number, readonly NewLine[]> };
+
 /** What `after` must be, given `before` and the edits, as two independent readers see it. */
-async function assertSpliced(raw: Uint8Array, edits: ProfileEdits): Promise<Uint8Array> {
+async function assertSpliced(raw: Uint8Array, edits: MapEdits): Promise<Uint8Array> {
   const profile = Profile.scan(raw);
   const copy = Uint8Array.from(raw);
   const result = splice(profile, edits);
@@ -135,7 +138,7 @@ function fixture(name: string): Uint8Array {
   return new Uint8Array(gunzipSync(readFileSync(new URL(name, FIXTURES))));
 }
 
-const NONE: ProfileEdits = { lines: new Map(), flags: new Map(), comments: [] };
+const NONE: MapEdits = { lines: new Map(), flags: new Map(), comments: [] };
 const ALL: MappingFlags = { functions: true, filenames: true, lineNumbers: true, inlineFrames: true };
 
 const names = ['', 'main.main', 'main.work', '/src/main.go', 'ünïcode', 'λ', 'new.one', 'новое', 'n'.repeat(300)];

@@ -9,6 +9,7 @@ export function alone(file: OpenBinary): BinaryFiles {
       debugFile: () => Promise.resolve(null),
       supplementary: () => Promise.resolve(null),
       splitPackage: () => Promise.resolve(null),
+      symbolIndex: () => Promise.resolve(null),
       splitUnit: () => null,
     },
   };

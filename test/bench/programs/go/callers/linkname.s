@@ -1,0 +1,1 @@
+// Lets Go accept a function without a body.
