@@ -28,6 +28,7 @@ describe('configuration', () => {
     assert.equal(config.targets.size, 0);
     assert.equal(config.defaultTarget, null);
     assert.equal(config.budgetMs, 2000);
+    assert.ok(config.workers >= 1 && config.workers <= 4);
   });
 
   it('takes the flag before the environment, the environment before the file', () => {
@@ -40,6 +41,10 @@ describe('configuration', () => {
     assert.equal(loadConfig({}, env).storeDir, '/from/file');
     assert.equal(loadConfig({}, { ...env, RESYM_STORE: '/from/env' }).storeDir, '/from/env');
     assert.equal(loadConfig({ store: '/from/flag' }, { ...env, RESYM_STORE: '/from/env' }).storeDir, '/from/flag');
+    const workers = { RESYM_CONFIG: file('workers: 3\n') };
+    assert.equal(loadConfig({}, workers).workers, 3);
+    assert.equal(loadConfig({}, { ...workers, RESYM_WORKERS: '0' }).workers, 0);
+    assert.equal(loadConfig({ workers: '2' }, { ...workers, RESYM_WORKERS: '0' }).workers, 2);
   });
 
   it('makes the only target the default one', () => {
@@ -126,6 +131,9 @@ describe('configuration', () => {
     ['a rule from the command line', () => loadConfig({ sourceMap: ['x'] }, {}), /^--source-map: /],
     ['a rule from the environment', () => loadConfig({}, { RESYM_SOURCE_MAP: 'x' }), /^RESYM_SOURCE_MAP: /],
     ['neither yes nor no', () => loadConfig({}, { RESYM_IDENTITY: 'off' }), /^RESYM_IDENTITY wants true or false/],
+    ['workers of the command line', () => loadConfig({ workers: 'all' }, {}), /^--workers wants 0 to 256, not "all"/],
+    ['workers of the environment', () => loadConfig({}, { RESYM_WORKERS: '257' }), /^RESYM_WORKERS wants 0 to 256/],
+    ['workers of the file', () => loadConfig({ config: file('workers: -1\n') }, {}), /resym\.yaml:1: workers: /],
     ['a port that is none', () => loadConfig({ listen: 'localhost:99999' }, {}), /host:port/],
   ];
   for (const [what, load, message] of refused) {

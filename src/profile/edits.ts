@@ -1,22 +1,5 @@
 /** What to change in a profile: the input of `splice`. */
-import type { NewLines } from './newlines.ts';
-
-export interface NewFunction {
-  readonly name: string;
-  /** The linker's name; may be "". */
-  readonly systemName: string;
-  readonly filename: string;
-  /** 1-based; 0 = unknown. */
-  readonly startLine: number;
-}
-
-export interface NewLine {
-  readonly function: NewFunction;
-  /** 1-based; 0 = unknown. */
-  readonly line: number;
-  /** 1-based; 0 = unknown. */
-  readonly column: number;
-}
+import type { NewLine, NewLines } from './newlines.ts';
 
 /** True sets the flag; false leaves it as it is. */
 export interface MappingFlags {

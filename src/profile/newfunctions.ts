@@ -4,9 +4,10 @@
  * Work is proportional to what the edits need, not to what the profile holds: the table's strings are looked at once and
  * compared as bytes with those that are wanted; none is kept.
  */
-import type { NewFunction, ProfileEdits } from './edits.ts';
+import type { ProfileEdits } from './edits.ts';
 import { FUNCTION, PROFILE } from './fields.ts';
 import type { FunctionTable } from './functions.ts';
+import type { NewFunction } from './newlines.ts';
 import type { Profile } from './profile.ts';
 import { LENGTH, VARINT, varintSize, type WireWriter } from './wire.ts';
 

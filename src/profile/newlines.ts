@@ -9,7 +9,22 @@
  *
  *   NewLines    which location of one profile gets which list; functions are numbered anew, in order of appearance
  */
-import type { NewFunction, NewLine } from './edits.ts';
+export interface NewFunction {
+  readonly name: string;
+  /** The linker's name; may be "". */
+  readonly systemName: string;
+  readonly filename: string;
+  /** 1-based; 0 = unknown. */
+  readonly startLine: number;
+}
+
+export interface NewLine {
+  readonly function: NewFunction;
+  /** 1-based; 0 = unknown. */
+  readonly line: number;
+  /** 1-based; 0 = unknown. */
+  readonly column: number;
+}
 
 const HAS_FILE = 1;
 const HAS_LINE = 2;

@@ -12,10 +12,10 @@
  * and start line, so a second record for one function would split it in two in every graph.
  */
 import { LimitError } from '../errors.ts';
-import type { MappingFlags, NewFunction, NewLine, ProfileEdits } from './edits.ts';
+import type { MappingFlags, ProfileEdits } from './edits.ts';
 import { LINE, LOCATION, MAPPING, PROFILE } from './fields.ts';
 import { NewFunctions } from './newfunctions.ts';
-import { NewLines } from './newlines.ts';
+import { type NewFunction, type NewLine, NewLines } from './newlines.ts';
 import { MAX_PROFILE_BYTES, type Profile } from './profile.ts';
 import { LENGTH, VARINT, varintSize, WireReader, WireWriter } from './wire.ts';
 

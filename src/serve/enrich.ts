@@ -38,7 +38,14 @@ export async function enrich(engine: Resymbolizer, body: Uint8Array, options: En
   const { budgetMs, signal, pinned = [], affinity, output = {}, weigh = false, onResult } = options;
   signal.throwIfAborted();
   const deadline = performance.now() + budgetMs;
-  const how: PoolResymOptions = { deadline, signal, pinned, weigh, ...output, ...(affinity !== undefined && { affinity }) };
+  const how: PoolResymOptions = {
+    deadline,
+    signal,
+    pinned,
+    weigh,
+    ...output,
+    ...(affinity !== undefined && { affinity }),
+  };
   const work = run(engine, body, how, onResult);
   let stop: () => void = () => undefined;
   const interrupted = new Promise<Outcome>((resolve, reject) => {

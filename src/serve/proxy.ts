@@ -133,6 +133,7 @@ async function answerProfile(
     budgetMs: limits.budgetMs,
     signal: exchange.signal,
     pinned: target.binaries,
+    affinity: target.name,
     output: { ...output, ...target.output },
     onResult: ({ mappings }) => symbols.remember(target.name, mappings),
   });

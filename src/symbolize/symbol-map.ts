@@ -19,6 +19,9 @@ const MAX_PROBLEMS = 8;
 /** Answers kept, twice: a profile's locations, and those of the one before. */
 const MAX_KEPT = 8192;
 
+/** Stubs and start-up code beside Go's: not worth an index. */
+const LITTLE_CODE = 4096;
+
 /** A source over one of the files, asked with that file's own addresses. */
 interface Placed<T> {
   readonly source: T;
@@ -119,9 +122,17 @@ export class SymbolMap {
     return { source: 'symtab', frames: [place ? { ...named, ...place } : named] };
   }
 
-  /** True when the sources besides Go's are worth an index: debug info, or a large symbol table. */
+  /** True when there is debug info of more than Go's code, which has its own tables. */
   get isWorthIndexing(): boolean {
-    return this.#dwarf !== null;
+    if (this.#dwarf === null || this.go === null) return this.#dwarf !== null;
+    const from = this.go.minPc - this.#goShift;
+    const to = this.go.maxPc - this.#goShift;
+    const others = this.object.sections.filter(({ executable }) => executable);
+    const bytes = others.reduce((sum, { address, size }) => {
+      const inGo = Math.max(0, Math.min(address + size, to) - Math.max(address, from));
+      return sum + size - inGo;
+    }, 0);
+    return bytes > LITTLE_CODE;
   }
 
   get hasIndex(): boolean {

@@ -13,7 +13,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { ResolvedMapping, ResymOptions, Resymbolizer, ResymResult } from '../pipeline.ts';
-import { EngineWorker, hasLayout, type Job, type JobAnswer } from './engine-worker.ts';
+import { EngineWorker, type EngineWorkerOptions, hasLayout, type Job, type JobAnswer } from './engine-worker.ts';
 import { type JobOptions, type PlainResult, toThreadClock } from './thread-message.ts';
 
 export interface EnginePoolOptions {
@@ -23,6 +23,8 @@ export interface EnginePoolOptions {
   readonly storeDir: string | null;
   /** Bound of a thread's heap, MB. */
   readonly maxHeapMb?: number;
+  /** What the threads run, instead of thread.ts; for tests. */
+  readonly file?: URL;
 }
 
 /** What a pool takes beside an engine's options. */
@@ -30,6 +32,9 @@ export interface PoolResymOptions extends ResymOptions {
   /** Profiles with the same are likely to need the same binaries: a target's name. */
   readonly affinity?: string;
 }
+
+/** By its room: what is built of this file lies in another. */
+const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** What Node gives a process of its own; a thread that needs more is ended, not the server. */
 const MAX_HEAP_MB = 2048;
@@ -59,7 +64,7 @@ interface Place {
 }
 
 export class EnginePool implements Resymbolizer {
-  readonly #options: Required<EnginePoolOptions>;
+  readonly #options: EngineWorkerOptions;
   readonly #slots: (EngineWorker | null)[];
   readonly #homes = new LRUCache<string, Home>({ max: MAX_HOMES });
   /** Of mappings with a binary. */
@@ -68,9 +73,9 @@ export class EnginePool implements Resymbolizer {
   readonly #dropped = new FinalizationRegistry<Layout>(({ worker, id }) => worker.forget(id));
   #isClosed = false;
 
-  constructor(options: EnginePoolOptions) {
-    this.#options = { maxHeapMb: MAX_HEAP_MB, ...options };
-    this.#slots = Array.from({ length: options.threads }, () => null);
+  constructor({ threads, storeDir, maxHeapMb = MAX_HEAP_MB, file = OWN_FILE }: EnginePoolOptions) {
+    this.#options = { storeDir, maxHeapMb, file };
+    this.#slots = Array.from({ length: threads }, () => null);
   }
 
   /** Starts one thread ahead of the first job; the others start when it is busy. */
@@ -124,7 +129,7 @@ export class EnginePool implements Resymbolizer {
   async close(): Promise<void> {
     this.#isClosed = true;
     const reason = new Error('the pool is closed');
-    await Promise.all(this.#slots.map((worker) => worker?.end(reason)));
+    await Promise.all(this.#slots.filter((worker) => worker !== null).map((worker) => worker.end(reason)));
   }
 
   /** The threads' jobs, for tests and metrics; 0 for one not started. */
@@ -200,11 +205,9 @@ function notHere(): Promise<never> {
   return Promise.reject(new Error('the binary is open in another thread: ask symbolNames of the pool'));
 }
 
-/** What can be sent: all but the signal, whose place a message takes. */
-function jobOptions(options: PoolResymOptions): JobOptions {
-  const job: JobOptions & PoolResymOptions = { ...options, deadline: toThreadClock(options.deadline) };
-  delete job.signal;
-  return job;
+/** What can be sent: all but the signal, in whose place goes a message. */
+function jobOptions({ deadline, signal: _signal, affinity: _affinity, ...rest }: PoolResymOptions): JobOptions {
+  return { ...rest, deadline: toThreadClock(deadline) };
 }
 
 /** Bytes with a buffer of their own. Large ones are copied in pieces, with turns of the event loop between. */

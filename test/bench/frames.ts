@@ -119,6 +119,24 @@ function equal(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((text, i) => text === b[i]);
 }
 
+/** The frame without type arguments, `Vec<>` for `Vec<u8>`: google/pprof leaves them out. */
+export function withoutArguments(frame: string): string {
+  let text = '';
+  let depth = 0;
+  for (let i = 0; i < frame.length; i++) {
+    const letter = frame[i];
+    if (depth > 0) {
+      if (letter === '<') depth++;
+      else if (letter === '>' && frame[i - 1] !== '-') depth--;
+      if (depth === 0) text += letter;
+    } else {
+      if (letter === '<' && /[\w:]/.test(frame[i - 1] ?? '')) depth = 1;
+      text += letter;
+    }
+  }
+  return text;
+}
+
 export interface Demands {
   /** Least share of equal answers, places and names. */
   readonly places: number;

@@ -142,7 +142,7 @@ export async function addressFile(file: string, count: number, step = 0): Promis
 
 /** A bare profile of a program: `count` addresses, one a sample, the mapping with its build ID. */
 export async function sampledProfile(binary: string, count: number): Promise<string> {
-  const dir = await once('sampled-profile', [fileKey(binary), count, 1], (work) => {
+  const dir = await once('sampled-profile', [fileKey(binary), count, 2], (work) => {
     const object = openObject(FileSource.open(binary));
     const distinct = sampledAddresses(object, count);
     const text = object.segments.find(({ executable }) => executable)!;

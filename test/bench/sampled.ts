@@ -7,8 +7,8 @@ import { randomBelow } from '../support/profile-model.ts';
 
 /** INT3, with which compilers fill the gaps between functions. */
 const FILLER = 0xcc;
-/** Tries for each address that is wanted: not every byte belongs to a function. */
-const TRIES = 20;
+/** Not every byte belongs to a function; a file where hardly any does is none of ours. */
+const MAX_ROUNDS = 20;
 /** Longer functions are walked from their start all the way: none is needed. */
 const MAX_FUNCTION_BYTES = 1 << 20;
 
@@ -20,15 +20,24 @@ export function sampledAddresses(object: ObjectFile, count: number): number[] {
   const startOf = functionStarts(object);
   const below = randomBelow(7);
   const found = new Set<number>();
-  for (let tries = count * TRIES; found.size < count && tries > 0; tries--) {
-    const address = text.address + below(text.size);
-    const start = startOf(address);
-    if (start === null || address - start > MAX_FUNCTION_BYTES) continue;
-    const at = instructionAt(object, start, address);
-    if (at !== null) found.add(at);
+  for (let round = 0; found.size < count; round++) {
+    if (round === MAX_ROUNDS) throw new Error(`only ${found.size} of ${count} addresses found`);
+    // In ascending order, because files are read in blocks.
+    const tries = Float64Array.from({ length: count }, () => text.address + below(text.size)).sort();
+    for (const address of tries) {
+      const start = startOf(address);
+      if (start === null || address - start > MAX_FUNCTION_BYTES) continue;
+      const at = instructionAt(object, start, address);
+      if (at !== null) found.add(at);
+    }
   }
-  if (found.size < count) throw new Error(`only ${found.size} of ${count} addresses found`);
-  return [...found];
+  // No profile is in that order.
+  const addresses = [...found];
+  for (let i = addresses.length - 1; i > 0; i--) {
+    const j = below(i + 1);
+    [addresses[i], addresses[j]] = [addresses[j], addresses[i]];
+  }
+  return addresses.slice(0, count);
 }
 
 /** The start of the function that holds an address, from Go's table or from the symbols; null between functions. */

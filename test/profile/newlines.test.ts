@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { NewFunction } from '../../src/profile/edits.ts';
-import { LineTable, NewLines } from '../../src/profile/newlines.ts';
+import { LineTable, type NewFunction, NewLines } from '../../src/profile/newlines.ts';
 
 const fn = (name: string, filename = `${name}.go`): NewFunction => ({ name, systemName: name, filename, startLine: 1 });
 const [f, g, h] = [fn('f'), fn('g'), fn('h', '')];

@@ -308,4 +308,52 @@ describe('an address in a mapping', () => {
     const rebase = new Rebase(pe, range(0x7ff6a0000000n, 0x7ff6a0006000n, 0n));
     assert.equal(rebase.toFile(0x7ff6a0001010n), 0x140001010);
   });
+
+  it('says the same of a number', () => {
+    const kernel = object({
+      type: 'exec',
+      bias: 0xffffffff81000000n,
+      segments: [segment({ fileOffset: 0x200000, address: 0, size: 0x1000000 })],
+      symbols: () => [],
+      section: () => undefined,
+    });
+    const headers = segment({ name: 'headers', address: 0x140000000, size: 0x400, executable: false });
+    const pe = object({ format: 'pe', segments: [headers] });
+    const bare = { symbols: () => [], section: () => undefined };
+    const { segments } = pie;
+    const program = object({ segments, ...bare });
+    const files = [program, kernel, object({ type: 'exec', segments, ...bare }), pe];
+    const ranges = [
+      range(0x555500001000n, 0x555500006000n, 0x1000n),
+      range(0x555500001000n, 0n, 0x1000n),
+      range(0n, 0n, 0n),
+      range(0n, (1n << 64n) - 1n, 0n),
+      range(0x1000n, 0x6000n, 0x1000n),
+      range(0x555500000000n, 0x555500009000n, 0n),
+      range(0xffffffff81000000n, 0xffffffff82000000n, 0n),
+      range(0x400n, 0x5000n, 0x1000n),
+      range((1n << 53n) - 0x2000n, (1n << 53n) + 0x5000n, 0x1000n),
+    ];
+    const offsets = [-0x1001, -1, 0, 1, 0x123, 0x4fff, 0x5000, 0x8fff, 0x140000123];
+    let placed = 0;
+    for (const file of files) {
+      for (const each of ranges) {
+        const rebase = new Rebase(file, each);
+        for (const from of [each.start, each.limit, 0n, 0x555500001000n, 1n << 52n, (1n << 53n) - 0x9000n]) {
+          for (const offset of offsets) {
+            const address = from + BigInt(offset);
+            if (address < 0n || address > BigInt(Number.MAX_SAFE_INTEGER)) continue;
+            const expected = rebase.toFile(address);
+            if (expected !== null) placed++;
+            assert.equal(
+              rebase.toFileFrom(Number(address)),
+              expected,
+              `${each.start.toString(16)} ${address.toString(16)}`,
+            );
+          }
+        }
+      }
+    }
+    assert.ok(placed > 200, String(placed));
+  });
 });

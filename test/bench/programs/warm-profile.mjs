@@ -1,10 +1,11 @@
 /**
  * One engine that names profile after profile, as the proxy does, in a process of its own.
  *
- *   node warm-profile.mjs DIST BINARY RAW_PROFILE PASSES both|resym OUTPUT
+ *   node warm-profile.mjs DIST BINARY OUTPUT PASSES RAW_PROFILE     in turns with zlib: gunzip of the input, gzip level 1 of the output
+ *   node warm-profile.mjs DIST BINARY OUTPUT files PROFILE...       alone, each of these once: for the memory it takes
  *
- * Every pass works on a profile that no pass before has seen: time_nanos differs. `both`: in turns with gunzip of the same input and
- * gzip level 1 of the same output. One JSON line: per pass CPU seconds and wall seconds; sizes; peak resident bytes of the process.
+ * Every pass works on a profile that no pass before has seen: time_nanos differs. One JSON line: per pass CPU seconds and wall seconds;
+ * sizes; peak resident bytes of the process.
  */
 import { Buffer } from 'node:buffer';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,28 +14,27 @@ import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 
-const [dist, binary, path, passes, mode, output] = process.argv.slice(2);
+const [dist, binary, output, passes, ...paths] = process.argv.slice(2);
 const { openEngine } = await import(pathToFileURL(join(dist, 'open-engine.js')).href);
 const engine = await openEngine(null);
 
-const raw = readFileSync(path);
-const wanted = Number(passes);
+const alone = passes === 'files';
+const raw = alone ? null : readFileSync(paths[0]);
 const ours = { cpu: [], wall: [] };
 const floor = { cpu: [], wall: [] };
 let sizes = null;
 let result = null;
 
-for (let pass = 0; pass < wanted; pass++) {
-  const input = gzipSync(withTime(pass), { level: 1 });
+for (let pass = 0; pass < (alone ? paths.length : Number(passes)); pass++) {
+  const input = alone ? readFileSync(paths[pass]) : gzipSync(withTime(pass), { level: 1 });
   result = await timed(ours, () => engine.resymbolize(input, { pinned: [binary], identity: true }));
-  if (mode === 'both') {
-    const out = gunzipSync(result.body);
-    await timed(floor, () => {
-      gunzipSync(input);
-      gzipSync(out, { level: 1 });
-    });
-    sizes = { input: input.length, raw: raw.length, out: out.length, body: result.body.length };
-  }
+  if (alone) continue;
+  const out = gunzipSync(result.body);
+  await timed(floor, () => {
+    gunzipSync(input);
+    gzipSync(out, { level: 1 });
+  });
+  sizes = { input: input.length, raw: raw.length, out: out.length, body: result.body.length };
 }
 writeFileSync(output, result.body);
 const maxRSS = process.resourceUsage().maxRSS * 1024;

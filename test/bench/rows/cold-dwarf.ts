@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { gimli, goToolPprof, googlePprof, llvmSymbolizer } from '../anchors.ts';
 import { Missing, RESYM } from '../cache.ts';
-import { agreement, byAddress, checkAgreement, profileFrames, textFrames } from '../frames.ts';
+import { agreement, byAddress, checkAgreement, profileFrames, textFrames, withoutArguments } from '../frames.ts';
 import { addressFile, libjvm, sampledProfile, rustProgram, touch } from '../inputs.ts';
 import { type Command, interleave, NODE_FLOOR } from '../measure.ts';
 import { isCell, type Report, type Row, type Settings } from '../row.ts';
@@ -97,9 +97,9 @@ async function rust(settings: Settings, report: Report): Promise<void> {
   report.ratio(title, 'rss', cells, 'resym symbolize', GOOGLE, null);
   report.ratio(title, 'wall', cells, 'resym symbolize', 'go tool pprof (once)', null);
   if (!isCell(cells.get('resym symbolize')) || !isCell(cells.get(GOOGLE))) return;
-  const found = agreement(byAddress(profileFrames(output('resym')), profileFrames(output('google'))));
-  // google/pprof leaves Rust's names mangled or half so; places say whether the frames are the same.
-  checkAgreement(report, title, `as ${GOOGLE}`, found, { places: 0.98, names: 0, frames: 0.99 });
+  const pairs = byAddress(profileFrames(output('resym')), profileFrames(output('google')));
+  const found = agreement(pairs.map(([ours, theirs]) => [ours.map(withoutArguments), theirs.map(withoutArguments)]));
+  checkAgreement(report, title, `as ${GOOGLE}`, found, { places: 0.98, names: 0.97, frames: 0.99 });
 }
 
 export const rows: readonly Row[] = [

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { goProgram } from '../anchors.ts';
 import { beside, DIST, Missing } from '../cache.ts';
 import { checkGoFrames, profileFrames } from '../frames.ts';
+import { numberField } from '../../support/profile-model.ts';
 import { compiler, longerProfile } from '../inputs.ts';
 import { measure, median } from '../measure.ts';
 import { gzipSync } from 'node:zlib';
@@ -35,14 +36,13 @@ async function warm(settings: Settings, report: Report): Promise<void> {
     const size = `${(statSync(profile).size / 1e6).toFixed(2)} MB raw`;
     const passes = bytes < 1e6 ? (settings.quick ? 20 : 120) : 20;
     const output = join(settings.scratch, 'row7.pb.gz');
-    const child = async (mode: 'both' | 'resym', count: number): Promise<Said> => {
+    const child = async (...args: readonly string[]): Promise<Said> => {
       const stdout = join(settings.scratch, 'row7.json');
-      const program = beside('programs/warm-profile.mjs');
-      const argv = [DIST, input.binary, profile, String(count), mode, output];
-      await measure({ argv: [process.execPath, program, ...argv], stdout });
+      const argv = [beside('programs/warm-profile.mjs'), DIST, input.binary, output, ...args];
+      await measure({ argv: [process.execPath, ...argv], stdout });
       return JSON.parse(readFileSync(stdout, 'utf8')) as Said;
     };
-    const { ours, floor, sizes: was, timings } = await child('both', passes);
+    const { ours, floor, sizes: was, timings } = await child(String(passes), profile);
     // Warm: the first half opened the binary and met the compiler.
     const late = (list: readonly number[]): number => median(list.slice(list.length >> 1));
     const [a, b] = [late(ours.cpu), late(floor.cpu)];
@@ -53,7 +53,8 @@ async function warm(settings: Settings, report: Report): Promise<void> {
       `${size}: last pass ${timings.map(({ stage, ms: took }) => `${stage} ${took.toFixed(1)} ms`).join(', ')}`,
     );
     checkGoFrames(report, size, 'last pass', profileFrames(output), input);
-    if (bytes === sizes[sizes.length - 1]) await againstGo(settings, report, size, profile, a, () => child('resym', 8));
+    if (bytes === sizes[sizes.length - 1])
+      await againstGo(settings, report, size, profile, a, (files) => child('files', ...files));
   }
 }
 
@@ -63,17 +64,21 @@ async function againstGo(
   size: string,
   profile: string,
   ours: number,
-  resymAlone: () => Promise<Said>,
+  resymAlone: (files: readonly string[]) => Promise<Said>,
 ): Promise<void> {
   const to = 'Go Parse + Write';
   const program = await goProgram('parsewrite');
   if (program instanceof Missing)
     return report.verdict({ case: size, what: 'CPU', to, value: null, limit: 0.3, note: program.reason });
-  const gzipped = join(settings.scratch, 'row7-in.pb.gz');
   const stdout = join(settings.scratch, 'row7-go.txt');
-  writeFileSync(gzipped, gzipSync(readFileSync(profile), { level: 1 }));
-  const { maxRSS } = await resymAlone();
-  await measure({ argv: [program, gzipped, '8'], stdout });
+  const raw = readFileSync(profile);
+  const files = Array.from({ length: 6 }, (_, i) => {
+    const path = join(settings.scratch, `row7-in${i}.pb.gz`);
+    writeFileSync(path, gzipSync(Buffer.concat([raw, numberField(9, 1_700_000_000 + i)]), { level: 1 }));
+    return path;
+  });
+  const { maxRSS } = await resymAlone(files);
+  await measure({ argv: [program, files[0], String(files.length)], stdout });
   const lines = readFileSync(stdout, 'utf8').trim().split('\n');
   const passes = lines.slice(0, -1).map((line) => line.split(' ').map(Number));
   const cpu = median(passes.slice(passes.length >> 1).map(([seconds]) => seconds));

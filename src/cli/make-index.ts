@@ -18,7 +18,7 @@ export interface IndexOptions {
 }
 
 /** Of a file, or of everything in the archive. */
-export async function index(binary: string | undefined, options: IndexOptions): Promise<void> {
+export async function makeIndex(binary: string | undefined, options: IndexOptions): Promise<void> {
   if (binary !== undefined) return indexFile(binary, options);
   if (options.output !== undefined) throw new UsageError('--output is for the index of one binary');
   const dir = existingStoreDir(options.store);
