@@ -265,7 +265,8 @@ class Run {
     const profile = this.#profile;
     const { table } = located.known;
     let looked = 0;
-    for (const location of work.lacking) {
+    // In ascending order every page of a table and every unit of debug info is read once.
+    for (const location of profile.locations.byAddress(work.lacking)) {
       if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
         outcome.late(TOO_LATE);
         return;

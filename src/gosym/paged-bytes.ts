@@ -165,8 +165,9 @@ export class PagedBytes {
   #load(number: number): Page {
     const start = number * PAGE_BYTES;
     const length = Math.min(PAGE_BYTES, this.length - start);
-    // A copy: the source's answer may be a view that keeps a larger block alive.
-    const bytes = new Uint8Array(this.#source.read(this.#fileOffset + start, length));
+    const read = this.#source.read(this.#fileOffset + start, length);
+    // A copy, where the source's answer is a view that keeps a larger block alive.
+    const bytes = read.buffer.byteLength === length ? read : new Uint8Array(read);
     const page: Page = { bytes, view: viewOf(bytes), start, used: true };
     this.#pages![number] = page;
     if (this.#held.length < this.#maxHeld) this.#held.push(number);

@@ -1,3 +1,4 @@
+import { ascendingOrder } from '../bytes/order.ts';
 import type { Extents } from './extents.ts';
 import { LINE, LOCATION } from './fields.ts';
 import type { FunctionTable } from './functions.ts';
@@ -104,6 +105,12 @@ export class LocationTable {
   addressNumber(index: number): number {
     const high = this.#addresses.high(index);
     return high < TWO_21 ? high * TWO_32 + this.#addresses.low(index) : NaN;
+  }
+
+  /** The same indexes by ascending address; those of 2^53 and above come first, as they stood. */
+  byAddress(indexes: readonly number[]): number[] {
+    const keys = Float64Array.from(indexes, (index) => this.addressNumber(index) || 0);
+    return Array.from(ascendingOrder(keys), (i) => indexes[i]);
   }
 
   /** -1 when the location names no mapping, or one that does not exist. */

@@ -7,6 +7,7 @@
  *   moved; a body that nothing changed is not sent back, the caller gets its own again.
  * - Jobs of one affinity go to a thread that has answered such a job, unless all of those are busy: then the idlest learns it too.
  *   Until the first answer they all go to one thread: it is reading the binary, and no other is to read it as well.
+ * - A thread holds two jobs at most. The others wait here, first come first served, and see where there is room.
  * - Ways to binaries stay in the thread that proved them, for as long as the mappings of the result are held here.
  * - A thread that dies fails the jobs it holds. Another takes its place with the next job.
  */
@@ -42,6 +43,8 @@ const MAX_HEAP_MB = 2048;
 const COPY_BYTES = 2 * 1024 * 1024;
 /** Affinities remembered: targets of one server. */
 const MAX_HOMES = 4096;
+/** After its deadline a job is not begun any more: who asked has been answered otherwise (GRACE_MS in serve/enrich.ts), ms. */
+const GIVE_UP_MS = 1000;
 /** The largest binaries take seconds to open; what takes longer than this is not waited for by everybody, ms. */
 const OPENING_MS = 15_000;
 
@@ -58,6 +61,20 @@ interface Layout {
   readonly id: number;
 }
 
+/** A job without a thread. */
+interface Queued {
+  readonly affinity: string | undefined;
+  /** On performance.now()'s clock: nobody has any use for the answer. */
+  readonly giveUpAt: number;
+  readonly begin: (worker: EngineWorker) => void;
+  readonly giveUp: (error: Error) => void;
+}
+
+interface Done {
+  readonly worker: EngineWorker;
+  readonly answer: JobAnswer;
+}
+
 interface Place {
   readonly layout: Layout;
   readonly index: number;
@@ -71,16 +88,18 @@ export class EnginePool implements Resymbolizer {
   readonly #places = new WeakMap<ResolvedMapping, Place>();
   /** Layouts that nobody holds any more. */
   readonly #dropped = new FinalizationRegistry<Layout>(({ worker, id }) => worker.forget(id));
+  /** First come first. */
+  readonly #queue: Queued[] = [];
   #isClosed = false;
 
   constructor({ threads, storeDir, maxHeapMb = MAX_HEAP_MB, file = OWN_FILE }: EnginePoolOptions) {
-    this.#options = { storeDir, maxHeapMb, file };
+    this.#options = { storeDir, maxHeapMb, file, onFree: () => this.#shareOut() };
     this.#slots = Array.from({ length: threads }, () => null);
   }
 
   /** Starts one thread ahead of the first job; the others start when it is busy. */
   warmUp(): void {
-    this.#idlest();
+    this.#free();
   }
 
   async resymbolize(body: Uint8Array, options: PoolResymOptions = {}): Promise<ResymResult> {
@@ -88,9 +107,7 @@ export class EnginePool implements Resymbolizer {
     signal?.throwIfAborted();
     const copy = await copyOf(body);
     signal?.throwIfAborted();
-    const worker = this.#workerFor(affinity);
-    const job: Job = { kind: 'resymbolize', body: copy, options: jobOptions(options) };
-    const answer = await worker.do(job, [copy.buffer], signal);
+    const { worker, answer } = await this.#inTurn(copy, options);
     if (answer.message.kind !== 'result') throw unexpected(answer);
     const { deadline = Infinity } = options;
     if (affinity !== undefined && performance.now() <= deadline) this.#hasOpened(affinity, worker);
@@ -129,6 +146,7 @@ export class EnginePool implements Resymbolizer {
   async close(): Promise<void> {
     this.#isClosed = true;
     const reason = new Error('the pool is closed');
+    for (const { giveUp } of this.#queue.splice(0)) giveUp(reason);
     await Promise.all(this.#slots.filter((worker) => worker !== null).map((worker) => worker.end(reason)));
   }
 
@@ -137,23 +155,66 @@ export class EnginePool implements Resymbolizer {
     return this.#slots.map((worker) => worker?.jobs ?? 0);
   }
 
-  #workerFor(affinity: string | undefined): EngineWorker {
-    if (affinity === undefined) return this.#idlest();
+  /** Jobs that no thread has taken yet. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Gives the body to a thread as soon as one has room. */
+  #inTurn(body: Uint8Array<ArrayBuffer>, options: PoolResymOptions): Promise<Done> {
+    if (this.#isClosed) return Promise.reject(new Error('the pool is closed'));
+    const { affinity, signal, deadline = Infinity } = options;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#queue.splice(this.#queue.indexOf(queued), 1);
+        reject(signal?.reason as Error);
+      };
+      const queued: Queued = {
+        affinity,
+        giveUpAt: deadline + GIVE_UP_MS,
+        begin: (worker) => {
+          signal?.removeEventListener('abort', leave);
+          const job: Job = { kind: 'resymbolize', body, options: jobOptions(options) };
+          worker.do(job, [body.buffer], signal).then((answer) => resolve({ worker, answer }), reject);
+        },
+        giveUp: (error) => {
+          signal?.removeEventListener('abort', leave);
+          reject(error);
+        },
+      };
+      signal?.addEventListener('abort', leave, { once: true });
+      this.#queue.push(queued);
+      this.#shareOut();
+    });
+  }
+
+  /** Gives jobs to threads while there are both. */
+  #shareOut(): void {
+    for (let at = 0; at < this.#queue.length && !this.#isClosed;) {
+      const { affinity, giveUpAt, begin, giveUp } = this.#queue[at];
+      const isTooLate = performance.now() > giveUpAt;
+      const worker = isTooLate ? null : this.#workerFor(affinity);
+      if (isTooLate || worker !== null) this.#queue.splice(at, 1);
+      else at++;
+      if (isTooLate) giveUp(new Error('no thread had room for it in time'));
+      else if (worker !== null) begin(worker);
+    }
+  }
+
+  /** Where a job of this affinity is to go; null when it has to wait. */
+  #workerFor(affinity: string | undefined): EngineWorker | null {
+    if (affinity === undefined) return this.#free();
     const home = this.#homes.get(affinity) ?? { workers: [], openingUntil: -Infinity };
     this.#homes.set(affinity, home);
     home.workers = home.workers.filter(({ isAlive }) => isAlive);
-    if (home.workers.length === 0) {
-      const first = this.#idlest();
-      home.workers = [first];
-      home.openingUntil = performance.now() + OPENING_MS;
-      return first;
-    }
-    const warm = home.workers.reduce((best, worker) => (worker.load < best.load ? worker : best));
-    if (!warm.isBusy || performance.now() < home.openingUntil) return warm;
-    const idlest = this.#idlest();
-    if (idlest.load >= warm.load) return warm;
-    if (!home.workers.includes(idlest)) home.workers.push(idlest);
-    return idlest;
+    const isNew = home.workers.length === 0;
+    const warm = leastLoaded(home.workers);
+    if (warm !== null || (!isNew && performance.now() < home.openingUntil)) return warm;
+    const other = this.#free();
+    if (other === null) return null;
+    home.workers.push(other);
+    if (isNew) home.openingUntil = performance.now() + OPENING_MS;
+    return other;
   }
 
   /** An answer in time was not cut short by a binary being read. */
@@ -162,18 +223,13 @@ export class EnginePool implements Resymbolizer {
     if (home?.workers.includes(worker) === true) home.openingUntil = -Infinity;
   }
 
-  /** A new thread only when all that run have something to do. */
-  #idlest(): EngineWorker {
-    if (this.#isClosed) throw new Error('the pool is closed');
-    let idlest: EngineWorker | null = null;
-    let vacant = -1;
-    for (const [i, worker] of this.#slots.entries()) {
-      if (worker?.isAlive !== true) vacant = vacant === -1 ? i : vacant;
-      else if (idlest === null || worker.load < idlest.load) idlest = worker;
-    }
-    if (vacant === -1 || idlest?.jobs === 0) return idlest!;
+  /** A thread with room, the idlest; a new one only when all that run have something to do. */
+  #free(): EngineWorker | null {
+    const alive = this.#slots.filter((worker): worker is EngineWorker => worker?.isAlive === true);
+    const idlest = leastLoaded(alive);
+    if (idlest?.jobs === 0 || alive.length === this.#slots.length) return idlest;
     const started = new EngineWorker(this.#options);
-    this.#slots[vacant] = started;
+    this.#slots[this.#slots.findIndex((worker) => worker?.isAlive !== true)] = started;
     return started;
   }
 
@@ -199,6 +255,13 @@ export class EnginePool implements Resymbolizer {
     }
     return groups;
   }
+}
+
+/** Of those with room; null without any. */
+function leastLoaded(workers: readonly EngineWorker[]): EngineWorker | null {
+  return workers
+    .filter(({ isFree }) => isFree)
+    .reduce<EngineWorker | null>((best, worker) => (best === null || worker.load < best.load ? worker : best), null);
 }
 
 function notHere(): Promise<never> {

@@ -21,6 +21,8 @@ interface UnderWay {
 
 /** What a job weighs besides its bytes: a small profile is work too. */
 const JOB_BYTES = 64 * 1024;
+/** One is worked on, the next is there when it is done. More would wait for nothing while that one opens a large binary. */
+const MAX_JOBS = 2;
 /** A profile of this size, compressed, keeps a thread busy for longer than it takes another to open most binaries. */
 const LONG_JOB_BYTES = 1024 * 1024;
 
@@ -32,17 +34,21 @@ export interface EngineWorkerOptions extends Omit<EngineThreadData, 'kind'> {
   readonly maxHeapMb: number;
   /** What it runs: thread.ts. */
   readonly file: URL;
+  /** Called when a job is done, or all are lost. */
+  readonly onFree: () => void;
 }
 
 export class EngineWorker {
   readonly #worker: Worker;
+  readonly #onFree: () => void;
   readonly #underWay = new Map<number, UnderWay>();
   #lastId = 0;
   #load = 0;
   /** Why it ended or is about to; null while it lives. */
   #end: Error | null = null;
 
-  constructor({ storeDir, maxHeapMb, file }: EngineWorkerOptions) {
+  constructor({ storeDir, maxHeapMb, file, onFree }: EngineWorkerOptions) {
+    this.#onFree = onFree;
     const workerData: EngineThreadData = { kind: 'engine', storeDir };
     this.#worker = new Worker(file, {
       workerData,
@@ -70,9 +76,11 @@ export class EngineWorker {
     return this.#load;
   }
 
-  /** True when a job would wait for more than another small one. */
-  get isBusy(): boolean {
-    return this.#underWay.size > 1 || this.#load > LONG_JOB_BYTES;
+  /** False when a job would wait for more than another small one. */
+  get isFree(): boolean {
+    return (
+      this.isAlive && this.#underWay.size < MAX_JOBS && (this.#load <= LONG_JOB_BYTES || this.#underWay.size === 0)
+    );
   }
 
   /**
@@ -137,6 +145,7 @@ export class EngineWorker {
       if (message.kind === 'result' && hasLayout(message.result)) this.forget(id);
     } else if (message.kind === 'error') job.waiting.reject(unpackError(message.error));
     else job.waiting.resolve({ id, message });
+    this.#onFree();
   }
 
   /** The first reason counts: an exit follows every error. */
@@ -147,6 +156,7 @@ export class EngineWorker {
       waiting?.reject(new Error(`the thread that worked on it has ended: ${cause.message}`, { cause }));
     this.#underWay.clear();
     this.#load = 0;
+    this.#onFree();
   }
 }
 

@@ -136,12 +136,30 @@ test('whoever leaves is let go at once', async (t) => {
   const gone = new Error('the client left');
   await assert.rejects(pool.resymbolize(recorded, { signal: AbortSignal.abort(gone) }), gone);
   const leaving = new AbortController();
-  const left = pool.resymbolize(recorded, { signal: leaving.signal, pinned: [binary] });
-  await soon(() => pool.jobs[0] === 1);
+  const left = Array.from({ length: 4 }, () =>
+    assert.rejects(pool.resymbolize(recorded, { signal: leaving.signal, pinned: [binary] }), gone),
+  );
+  await soon(() => pool.jobs[0] === 2 && pool.queued === 2);
   leaving.abort(gone);
-  await assert.rejects(left, gone);
+  await Promise.all(left);
+  assert.equal(pool.queued, 0);
   assert.equal((await pool.resymbolize(recorded, { pinned: [binary] })).status, 'enriched');
   assert.deepEqual(pool.jobs, [0]);
+});
+
+test('what waited beyond its deadline is not begun any more', async (t) => {
+  const { pool } = startPool(t, { threads: 1, file: new URL('silent.mjs', import.meta.url) });
+  const leaving = new AbortController();
+  const held = [1, 2].map(() => assert.rejects(pool.resymbolize(recorded, { signal: leaving.signal }), /leaving/));
+  const late = assert.rejects(pool.resymbolize(recorded, { deadline: performance.now() - 900 }), /no thread had room/);
+  await soon(() => pool.queued === 1);
+  await sleep(150);
+  const next = assert.rejects(pool.resymbolize(recorded), /the pool is closed/);
+  await late;
+  leaving.abort(new Error('leaving'));
+  await Promise.all(held);
+  await pool.close();
+  await next;
 });
 
 test('a thread that dies fails what it held; others go on, and another takes its place', async (t) => {
@@ -172,10 +190,11 @@ test('profiles of one target stay together while their thread is free, and while
   const ask = (affinity: string, body = recorded) => pool.resymbolize(body, { pinned: [binary], affinity });
   const held = () => [...pool.jobs];
   const burst = Array.from({ length: 6 }, () => ask('a'));
-  await soon(() => pool.jobs[0] === 6);
-  assert.deepEqual(held(), [6, 0]);
+  await soon(() => pool.queued === 4);
+  assert.deepEqual(held(), [2, 0]);
   const neighbour = ask('b');
   await soon(() => pool.jobs[1] === 1);
+  assert.deepEqual(held(), [2, 1]);
   await Promise.all([...burst, neighbour]);
   for (let i = 0; i < 3; i++) {
     const [a, b] = [ask('a'), ask('b')];
@@ -185,11 +204,8 @@ test('profiles of one target stay together while their thread is free, and while
   }
   // Known by now: more than two at a time are shared out.
   const more = Array.from({ length: 8 }, () => ask('a'));
-  await soon(() => pool.jobs[0] + pool.jobs[1] === 8);
-  assert.ok(
-    pool.jobs.every((jobs) => jobs >= 2),
-    `${held().join(' and ')} jobs`,
-  );
+  await soon(() => pool.queued === 4);
+  assert.deepEqual(held(), [2, 2]);
   await Promise.all(more);
   await threads[0].terminate();
   assert.equal((await ask('a')).status, 'enriched');
