@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { pino } from 'pino';
 import { ConfigError, type Flags, loadConfig } from '../config.ts';
@@ -7,6 +7,7 @@ import type { Resymbolizer } from '../pipeline.ts';
 import { createApp } from '../serve/app.ts';
 import { closeOnSignal, HttpServer } from '../serve/server.ts';
 import { Target } from '../source/target.ts';
+import { StoreError } from '../store/store.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
 import { UsageError } from './usage.ts';
 
@@ -35,9 +36,12 @@ export async function serve(flags: Flags): Promise<void> {
   await Promise.all([pool?.close(), ...[...targets.values()].map((target) => target.close())]);
 }
 
-/** Rejects with the system's error when there is no such directory, or none that can be read: its threads would find out too late. */
+/** Rejects with what its threads would find out too late: StoreError or the system's error for what is no directory to be read. */
 async function startPool(threads: number, storeDir: string | null): Promise<EnginePool> {
-  if (storeDir !== null) await (await opendir(storeDir)).close();
+  if (storeDir !== null) {
+    if (!statSync(storeDir).isDirectory()) throw new StoreError('no-store', `${storeDir} is no directory`);
+    await (await opendir(storeDir)).close();
+  }
   return new EnginePool({ threads, storeDir });
 }
 

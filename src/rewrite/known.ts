@@ -12,8 +12,8 @@ import { withoutLines } from '../symbolize/frame.ts';
 import type { SymbolMap } from '../symbolize/symbol-map.ts';
 import { LineMaker } from './merge.ts';
 
-/** Over all binaries, each some 200 bytes: those of a dozen services' profiles of 5,000 locations. */
-const MAX_ANSWERS = 1 << 16;
+/** Over all binaries, each some 200 bytes at most: those of forty services with profiles of 5,000 locations. */
+const MAX_ANSWERS = 1 << 18;
 
 /** In place of a list of lines: the binary knows nothing there. */
 export const NO_LINES = -1;
