@@ -66,6 +66,8 @@ export interface ResymResult {
   readonly body: Uint8Array;
   readonly report: ProfileReport;
   readonly timings: readonly { readonly stage: string; readonly ms: number }[];
+  /** Keys of archived builds whose debug info was read without an index. */
+  readonly unindexed: readonly string[];
   /** The profile's mappings, to be handed back to `symbolNames`. */
   readonly mappings: readonly ResolvedMapping[];
 }
@@ -153,6 +155,7 @@ export class Engine implements Resymbolizer {
         mappings: outcomes.flatMap((outcome) => outcome.report(weigher?.of) ?? []),
       },
       timings,
+      unindexed: [...run.unindexed],
       mappings: run.resolved,
     };
   }
@@ -190,6 +193,7 @@ class Run {
   readonly flags = new Map<number, MappingFlags>();
   readonly outcomes: MappingOutcome[] = [];
   readonly resolved: ResolvedMapping[] = [];
+  readonly unindexed = new Set<string>();
   readonly #profile: Profile;
   readonly #ladder: Ladder;
   readonly #deadline: Deadline;
@@ -252,6 +256,10 @@ class Run {
     try {
       outcome.accepted(candidate, verdict, evidence);
       if (record.index === 0) this.main = factsOf(proven);
+      const { symbols } = lease.binary;
+      if (candidate.build.length > 0 && symbols.isWorthIndexing && !symbols.hasIndex) {
+        this.unindexed.add(candidate.build[0].key);
+      }
       await this.#lookup(work, proven, outcome);
       if (this.#options.repair === true && verdict.lines) await this.#repair(work, proven, outcome);
       return () => candidate.lease();

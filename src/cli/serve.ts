@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { ConfigError, type Flags, loadConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import type { Resymbolizer } from '../pipeline.ts';
@@ -9,6 +9,7 @@ import { closeOnSignal, HttpServer } from '../serve/server.ts';
 import { Target } from '../source/target.ts';
 import { StoreError } from '../store/store.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
+import { IndexMaker, type IndexMakerOptions } from '../workers/index-maker.ts';
 import { UsageError } from './usage.ts';
 
 export async function serve(flags: Flags): Promise<void> {
@@ -19,11 +20,13 @@ export async function serve(flags: Flags): Promise<void> {
     logger.warn({ store: config.storeDir }, 'there is no archive yet: profiles pass through until there is one');
   }
   const pool = config.workers > 0 ? await startPool(config.workers, storeDir) : null;
+  const engine = pool ?? (await ownEngine(storeDir));
+  const maker = storeDir === null ? null : new IndexMaker(engine, { storeDir, onMade: tell(logger) });
   const server = new HttpServer();
   const app = createApp({
     targets,
     defaultTarget: config.defaultTarget,
-    resymbolizer: pool ?? (await ownEngine(storeDir)),
+    resymbolizer: maker ?? engine,
     output: { identity: config.identity, docUrl: config.docUrl, sourceMap: config.sourceMap },
     limits: { budgetMs: config.budgetMs, maxProfileBytes: config.maxProfileBytes },
     logger,
@@ -33,7 +36,7 @@ export async function serve(flags: Flags): Promise<void> {
   pool?.warmUp(); // the first profile is to find a thread, and no start is to wait for one
   logger.info({ url: server.url, store: storeDir, targets: [...targets.keys()] }, `listening on ${server.url}`);
   await closeOnSignal(server, { onStop: (signal) => logger.info({ signal }, 'finishing what is under way') });
-  await Promise.all([pool?.close(), ...[...targets.values()].map((target) => target.close())]);
+  await Promise.all([maker?.close(), pool?.close(), ...[...targets.values()].map((target) => target.close())]);
 }
 
 /** Rejects with what its threads would find out too late: StoreError or the system's error for what is no directory to be read. */
@@ -43,6 +46,13 @@ async function startPool(threads: number, storeDir: string | null): Promise<Engi
     await (await opendir(storeDir)).close();
   }
   return new EnginePool({ threads, storeDir });
+}
+
+function tell(logger: Logger): IndexMakerOptions['onMade'] {
+  return (key, { sizeBytes, problem }) => {
+    if (problem !== '') logger.warn({ key, problem }, 'no symbol index was made: its debug info is read as it is');
+    else logger.info({ key, sizeBytes }, 'symbol index made');
+  };
 }
 
 /** Loaded only where no thread does: it is most of resym. */

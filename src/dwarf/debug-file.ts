@@ -119,6 +119,14 @@ export class DebugFile implements UnitFile {
     else this.#units.delete(index);
   }
 
+  /** Gives all memory back that reading has taken. */
+  release(): void {
+    this.#units.clear();
+    this.#tables.clear();
+    this.info.forget();
+    for (const section of this.#sections.values()) section.forget();
+  }
+
   /** The entry at an offset of the section. Throws FormatError when no unit holds it. */
   entryAt(offset: number): DieRef {
     const index = this.units.holding(offset);

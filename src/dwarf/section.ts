@@ -134,6 +134,15 @@ export class DebugSection {
     }
   }
 
+  /** Gives its memory back; it is read again when it is needed. Cursors and bytes handed out stay good. */
+  forget(): void {
+    this.#whole = undefined;
+    this.#words = undefined;
+    this.#shared = undefined;
+    this.#pages.clear();
+    this.#strings.clear();
+  }
+
   error(offset: number, problem: string): FormatError {
     return new FormatError(this.name, Math.max(0, offset || 0), problem);
   }

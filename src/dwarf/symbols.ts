@@ -142,6 +142,14 @@ export class DwarfSymbols {
     }
   }
 
+  /** Gives all memory back that reading has taken: somebody else answers from now on. */
+  release(): void {
+    this.#units.clear();
+    this.#heldBytes = 0;
+    this.#ranges = undefined;
+    this.#file.release();
+  }
+
   /** Bytes held in memory beside the sections, about. */
   get heldBytes(): number {
     return this.#heldBytes;

@@ -45,6 +45,8 @@ export interface BinaryFiles {
 
 export interface AssembledBinary {
   readonly symbols: SymbolMap;
+  /** Looks once more for an index, which may have been made meanwhile. Never rejects for the files' sake. */
+  readonly findIndex: () => Promise<void>;
   /** Gives all files back. */
   readonly close: () => void;
 }
@@ -87,11 +89,11 @@ class Assembly {
     const split = await this.#split();
     const symbols = new SymbolMap(this.#objects, split, this.#problems);
     await this.#addIndex(symbols);
-    return { symbols, close: this.close };
+    return { symbols, findIndex: () => this.#addIndex(symbols), close: this.close };
   }
 
   async #addIndex(symbols: SymbolMap): Promise<void> {
-    if (!symbols.isWorthIndexing) return;
+    if (!symbols.isWorthIndexing || symbols.hasIndex) return;
     await this.#attempt('symbol index', async () => {
       const found = this.#hold(await this.#elsewhere.symbolIndex(symbols.stamp));
       if (found !== null) symbols.useIndex(found.source);

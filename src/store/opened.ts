@@ -14,10 +14,15 @@ export interface Lease {
   release(): void;
 }
 
+const LOOK_FOR_INDEX_MS = 5000;
+
 interface Entry {
   readonly key: string;
   readonly binary: OpenedBinary;
   readonly close: () => void;
+  readonly findIndex: () => Promise<void>;
+  /** On performance.now()'s clock: when an index was last looked for. */
+  lookedAt: number;
   leases: number;
   evicted: boolean;
   closed: boolean;
@@ -30,9 +35,14 @@ interface Entry {
 export class OpenedBinaries {
   readonly #opening = new Map<string, Promise<Entry>>();
   readonly #warm: LRUCache<string, Entry>;
+  readonly #lookForIndexMs: number;
 
-  /** @param max binaries kept open at once; each costs its touched pages and a file descriptor */
-  constructor(max = 64) {
+  /**
+   * @param max binaries kept open at once; each costs its touched pages and a file descriptor
+   * @param lookForIndexMs between two looks for an index that was not there
+   */
+  constructor(max = 64, lookForIndexMs = LOOK_FOR_INDEX_MS) {
+    this.#lookForIndexMs = lookForIndexMs;
     this.#warm = new LRUCache({
       max,
       dispose: (entry) => {
@@ -49,6 +59,7 @@ export class OpenedBinaries {
     while (entry.closed) entry = await this.#open(key, name, open);
     const leased = entry;
     leased.leases++;
+    await this.#lookForIndex(leased);
     let released = false;
     return {
       binary: leased.binary,
@@ -59,6 +70,15 @@ export class OpenedBinaries {
         closeIfIdle(leased);
       },
     };
+  }
+
+  /** A binary that is asked again and again is worth an index, and somebody may have made one. */
+  async #lookForIndex(entry: Entry): Promise<void> {
+    const { symbols } = entry.binary;
+    const now = performance.now();
+    if (symbols.hasIndex || !symbols.isWorthIndexing || now - entry.lookedAt < this.#lookForIndexMs) return;
+    entry.lookedAt = now;
+    await entry.findIndex();
   }
 
   /** Forgets what is warm; leased binaries stay open until given back. */
@@ -76,8 +96,10 @@ export class OpenedBinaries {
   }
 
   async #build(key: string, name: string, open: () => Promise<BinaryFiles>): Promise<Entry> {
-    const { symbols, close } = await assemble(await open());
-    const entry: Entry = { key, binary: { name, symbols }, close, leases: 0, evicted: false, closed: false };
+    const { symbols, findIndex, close } = await assemble(await open());
+    const lookedAt = performance.now();
+    const binary = { name, symbols };
+    const entry: Entry = { key, binary, close, findIndex, lookedAt, leases: 0, evicted: false, closed: false };
     this.#warm.set(key, entry);
     return entry;
   }

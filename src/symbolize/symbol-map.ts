@@ -145,6 +145,7 @@ export class SymbolMap {
       const index = new SymbolIndex(source);
       return index.stamp === this.stamp ? index : null;
     });
+    if (this.#index !== null) this.#dwarf?.source.release();
     return this.#index !== null;
   }
 

@@ -1,9 +1,8 @@
 /** What an engine's thread runs: one engine over the archive, warm over all that it is given. */
-import { setPriority } from 'node:os';
 import type { MessagePort, Transferable } from 'node:worker_threads';
-import { isSystemError } from '../errors.ts';
 import { openEngine } from '../open-engine.ts';
 import type { Engine, ResolvedMapping, ResymOptions } from '../pipeline.ts';
+import { giveWay } from './priority.ts';
 import { packError } from './thread-error.ts';
 import {
   type EngineThreadData,
@@ -22,19 +21,9 @@ const NICENESS = 4;
 
 /** Serves the port until the thread is ended. */
 export function serveEngine(port: MessagePort, { storeDir }: EngineThreadData): void {
-  giveWay();
+  giveWay(NICENESS);
   const thread = new EngineThread(port, storeDir);
   port.on('message', (message: ToThread) => thread.take(message));
-}
-
-/** On Linux alone a priority is a thread's; elsewhere it is the process's. */
-function giveWay(): void {
-  if (process.platform !== 'linux') return;
-  try {
-    setPriority(NICENESS);
-  } catch (error) {
-    if (!isSystemError(error)) throw error; // a sandbox may forbid it: then it is slower by those 3 ms
-  }
 }
 
 class EngineThread {

@@ -140,6 +140,7 @@ export function result(parts: Partial<ResymResult> & Pick<ResymResult, 'body'>):
     reason: '',
     report: { weighedBy: null, locations: { total: 3, namedBefore: 1, namedAfter: 3 }, mappings: [] },
     timings: [],
+    unindexed: [],
     mappings: [],
     ...parts,
   };
