@@ -274,7 +274,7 @@ function tooLarge(what: string, limit: number): LimitError {
 }
 
 /**
- * Milliseconds and bytes out, of 1 MB of Go CPU profile (a quiet core); pako has the same bytes in three to five times the time.
+ * Milliseconds and bytes out, of 1 MB of Go CPU profile, scaled from larger ones; pako has the same bytes in three to five times the time.
  *
  *     level 1   7.0   308,000      level 3   9.7   295,000      runs only (Z_RLE)      11   834,000
  *     level 2   6.8   300,000      level 6  17.3   266,000      Z_HUFFMAN_ONLY         10   834,000
