@@ -1,10 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import { type Logger, pino } from 'pino';
 import { ConfigError, type Flags, loadConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import type { Resymbolizer } from '../pipeline.ts';
-import { createApp } from '../serve/app.ts';
+import type { AppOptions } from '../serve/app.ts';
 import { closeOnSignal, HttpServer } from '../serve/server.ts';
 import { Target } from '../source/target.ts';
 import { StoreError } from '../store/store.ts';
@@ -23,7 +24,7 @@ export async function serve(flags: Flags): Promise<void> {
   const engine = pool ?? (await ownEngine(storeDir));
   const maker = storeDir === null ? null : new IndexMaker(engine, { storeDir, onMade: tell(logger) });
   const server = new HttpServer();
-  const app = createApp({
+  const options: AppOptions = {
     targets,
     defaultTarget: config.defaultTarget,
     resymbolizer: maker ?? engine,
@@ -31,10 +32,15 @@ export async function serve(flags: Flags): Promise<void> {
     limits: { budgetMs: config.budgetMs, maxProfileBytes: config.maxProfileBytes },
     logger,
     isDraining: () => server.draining,
-  });
-  await server.listen(app, config.listen);
-  pool?.warmUp(); // the first profile is to find a thread, and no start is to wait for one
+  };
+  // Whoever starts a server waits for its port. What serves is loaded behind it: half of the start, were it before.
+  let app: Promise<RequestListener> | null = null;
+  const load = (): Promise<RequestListener> => (app ??= import('../serve/app.ts').then((m) => m.createApp(options)));
+  await server.listen((req, res) => void load().then((answer) => answer(req, res)), config.listen);
   logger.info({ url: server.url, store: storeDir, targets: [...targets.keys()] }, `listening on ${server.url}`);
+  await load();
+  pool?.warmUp(); // the first profile is to find a thread
+  await Promise.all([...targets.values()].map((target) => target.dispatcher()));
   await closeOnSignal(server, { onStop: (signal) => logger.info({ signal }, 'finishing what is under way') });
   await Promise.all([maker?.close(), pool?.close(), ...[...targets.values()].map((target) => target.close())]);
 }

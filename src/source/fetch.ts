@@ -38,7 +38,8 @@ export async function fetchFrom(target: Target, request: TargetRequest): Promise
   const { method, path, headers, authorization, body, silenceMs, signal } = request;
   let response: Dispatcher.ResponseData;
   try {
-    response = await target.dispatcher.request({
+    const dispatcher = await target.dispatcher();
+    response = await dispatcher.request({
       origin: target.origin,
       path: target.basePath + path,
       method,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Agent } from 'undici';
+import type { Agent } from 'undici';
 import { ConfigError, type Output, type TargetConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
 
@@ -31,7 +31,8 @@ export class Target {
   /** What this target says about what is written beside the names. */
   readonly output: Partial<Output>;
   readonly forwardAuthorization: boolean;
-  readonly dispatcher: Agent;
+  readonly #connections: Agent.Options;
+  #dispatcher: Promise<Agent> | null = null;
   readonly #headers: Readonly<Record<string, string>>;
 
   /** Throws ConfigError for a URL or a TLS file that cannot be used; its message holds no credentials. */
@@ -51,7 +52,7 @@ export class Target {
     this.forwardAuthorization = config.forwardAuthorization;
     this.#headers = credentials(name, url, config);
     const { tls } = config;
-    this.dispatcher = new Agent({
+    this.#connections = {
       pipelining: 0,
       connect: {
         timeout: CONNECT_TIMEOUT_MS,
@@ -61,7 +62,13 @@ export class Target {
         ...(tls?.key !== undefined && { key: pem(name, 'key', tls.key) }),
         ...((insecure || tls?.insecure === true) && { rejectUnauthorized: false }),
       },
-    });
+    };
+  }
+
+  /** The connections; what makes them is loaded with the first. */
+  dispatcher(): Promise<Agent> {
+    this.#dispatcher ??= import('undici').then(({ Agent }) => new Agent(this.#connections));
+    return this.#dispatcher;
   }
 
   /**
@@ -75,8 +82,8 @@ export class Target {
   }
 
   /** Ends what is under way. */
-  close(): Promise<void> {
-    return this.dispatcher.destroy();
+  async close(): Promise<void> {
+    await (await this.#dispatcher)?.destroy();
   }
 }
 
