@@ -39,7 +39,8 @@ export class SymbolIndex {
   readonly #firsts: Float64Array;
   readonly #tables: readonly Table[];
   readonly #strings: Blocks;
-  readonly #functions = new Map<number, Pick<Frame, 'name' | 'systemName' | 'startLine'>>();
+  /** By row. */
+  readonly #functions: (Called | undefined)[];
   readonly #files = new Map<number, string>();
 
   /** Throws FormatError when it is damaged or of another version. */
@@ -86,64 +87,79 @@ export class SymbolIndex {
       return new Table(shape, next(shape.rows * stride, rowsPerBlock(shape) * stride));
     });
     this.#strings = next(stringBytes, BLOCK_BYTES);
+    this.#functions = new Array<Called | undefined>(shapes[FUNCTIONS].rows);
     if (offset !== source.size) throw new FormatError(SECTION, 0, `${source.size} bytes, its tables have ${offset}`);
   }
 
   /** Frames at a file address; null when nothing is known of it. Throws FormatError when a block is damaged. */
   lookup(address: number): Resolution | null {
-    const range = this.#rangeAt(address - this.#base);
-    if (range < 0) return null;
     const ranges = this.#tables[RANGES];
     const scopes = this.#tables[SCOPES];
-    const functions = this.#tables[FUNCTIONS];
-    let scope = ranges.get(range, 1);
+    if (!this.#seekRange(address - this.#base)) return null;
+    let scope = ranges.second();
     if (scope === 0) return null;
-    let place = ranges.get(range, 2);
-    const fromTable = functions.get(scopes.get(scope - 1, 0), 1) % 2 === 1;
+    let place = ranges.third();
+    let fromTable: boolean | null = null;
     const frames: Frame[] = [];
     while (scope !== 0) {
-      frames.push(this.#frame(scopes.get(scope - 1, 0), place));
+      scopes.seek(scope - 1);
+      const called = this.#functionOf(scopes.first());
+      fromTable ??= called.fromTable;
+      frames.push(this.#frame(called, place));
       if (frames.length > MAX_FRAMES) throw new FormatError(SECTION, 0, `scope ${scope - 1} is inside itself`);
-      place = scopes.get(scope - 1, 2);
-      scope = scopes.get(scope - 1, 1);
+      scope = scopes.second();
+      place = scopes.third();
     }
-    return { source: fromTable ? 'symtab' : 'dwarf', frames };
+    return { source: fromTable === true ? 'symtab' : 'dwarf', frames };
   }
 
-  /** Row of the last range that starts at or below an offset, or -1. */
-  #rangeAt(offset: number): number {
+  /** Goes to the last range that starts at or below an offset; false when there is none. */
+  #seekRange(offset: number): boolean {
     const block = lastAtOrBelow(this.#firsts, offset);
-    if (block < 0) return -1;
+    if (block < 0) return false;
     const ranges = this.#tables[RANGES];
     const perBlock = rowsPerBlock(ranges.shape);
     let low = block * perBlock;
     let high = Math.min(low + perBlock, ranges.shape.rows);
-    while (low < high) {
+    // The first row is not above the offset; it is never asked.
+    while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      if (ranges.get(middle, 0) <= offset) low = middle + 1;
+      ranges.seek(middle);
+      if (ranges.first() <= offset) low = middle;
       else high = middle;
     }
-    return low - 1;
+    ranges.seek(low);
+    return true;
   }
 
-  #frame(number: number, place: number): Frame {
-    let known = this.#functions.get(number);
-    if (known === undefined) this.#functions.set(number, (known = this.#function(number)));
-    const { name, systemName, startLine } = known;
+  #frame({ name, systemName, startLine }: Called, place: number): Frame {
     if (place === 0) return { name, systemName, file: '', line: 0, column: 0, startLine };
     const places = this.#tables[PLACES];
-    const file = this.#file(places.get(place - 1, 0));
-    return { name, systemName, file, line: places.get(place - 1, 1), column: places.get(place - 1, 2), startLine };
+    places.seek(place - 1);
+    return {
+      name,
+      systemName,
+      file: this.#file(places.first()),
+      line: places.second(),
+      column: places.third(),
+      startLine,
+    };
   }
 
-  #function(number: number): Pick<Frame, 'name' | 'systemName' | 'startLine'> {
+  #functionOf(number: number): Called {
+    return (this.#functions[number] ??= this.#function(number));
+  }
+
+  #function(number: number): Called {
     const functions = this.#tables[FUNCTIONS];
-    const systemName = this.#string(functions.get(number, 0));
-    const readable = Math.floor(functions.get(number, 1) / 2);
+    functions.seek(number);
+    const readable = functions.second();
+    const systemName = this.#string(functions.first());
     return {
-      name: readable === 0 ? systemName : this.#string(readable),
+      name: readable < 2 ? systemName : this.#string(Math.floor(readable / 2)),
       systemName,
-      startLine: functions.get(number, 2),
+      startLine: functions.third(),
+      fromTable: readable % 2 === 1,
     };
   }
 
@@ -163,42 +179,58 @@ export class SymbolIndex {
 
 const utf8 = new TextDecoder();
 
-/** Rows of a table. */
+/** A function of a frame. */
+interface Called extends Pick<Frame, 'name' | 'systemName' | 'startLine'> {
+  /** Only a symbol table has it. */
+  readonly fromTable: boolean;
+}
+
+/** Rows of a table, and one at which it stands. */
 class Table {
   readonly shape: TableShape;
   readonly #blocks: Blocks;
+  readonly #rows: number;
   readonly #perBlock: number;
   readonly #stride: number;
-  readonly #offsets: readonly number[];
+  readonly #widths: readonly [number, number, number];
+  #bytes: Uint8Array = new Uint8Array(0);
+  #at = 0;
 
   constructor(shape: TableShape, blocks: Blocks) {
     this.shape = shape;
     this.#blocks = blocks;
+    this.#rows = shape.rows;
     this.#perBlock = rowsPerBlock(shape);
     this.#stride = strideOf(shape);
-    this.#offsets = shape.widths.map((_, i) => shape.widths.slice(0, i).reduce((sum, width) => sum + width, 0));
+    this.#widths = [shape.widths[0], shape.widths[1], shape.widths[2]];
   }
 
-  /** Throws FormatError when there is no such row or its block is damaged. */
-  get(row: number, column: number): number {
-    if (row >= this.shape.rows) throw new FormatError(SECTION, 0, `row ${row} of ${this.shape.rows}`);
+  /** Goes to a row. Throws FormatError when there is none of that number or its block is damaged. */
+  seek(row: number): void {
+    if (row >= this.#rows) throw new FormatError(SECTION, 0, `row ${row} of ${this.#rows}`);
     const block = Math.floor(row / this.#perBlock);
-    const bytes = this.#blocks.block(block);
-    const at = (row - block * this.#perBlock) * this.#stride + this.#offsets[column];
-    switch (this.shape.widths[column]) {
-      case 1:
-        return bytes[at];
-      case 2:
-        return bytes[at] | (bytes[at + 1] << 8);
-      case 3:
-        return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
-      default: {
-        let value = 0;
-        for (let i = this.shape.widths[column] - 1; i >= 0; i--) value = value * 256 + bytes[at + i];
-        return value;
-      }
-    }
+    this.#bytes = this.#blocks.block(block);
+    this.#at = (row - block * this.#perBlock) * this.#stride;
   }
+
+  first(): number {
+    return read(this.#bytes, this.#at, this.#widths[0]);
+  }
+
+  second(): number {
+    return read(this.#bytes, this.#at + this.#widths[0], this.#widths[1]);
+  }
+
+  third(): number {
+    return read(this.#bytes, this.#at + this.#widths[0] + this.#widths[1], this.#widths[2]);
+  }
+}
+
+function read(bytes: Uint8Array, at: number, width: number): number {
+  if (width === 3) return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
+  let value = bytes[at + width - 1];
+  for (let i = width - 2; i >= 0; i--) value = value * 256 + bytes[at + i];
+  return value;
 }
 
 /** A part of the file in blocks, each read and checked when first needed, and kept. */
