@@ -2,7 +2,7 @@
  * Random access to one range of a file without holding all of it.
  *
  * A range of at most `MAX_BYTES_IN_MEMORY` is read once, whole. A larger one is read in windows of `PAGE_BYTES`, as they
- * are touched, and at most `MAX_BYTES_IN_MEMORY` of them are kept: a lookup in a 186 MB table then costs a few pages.
+ * are touched, and at most `MAX_BYTES_HELD` of them are kept: a lookup in a 186 MB table then costs a few pages.
  *
  * Offsets are relative to the start of the range. All bounds checks are in `seek`; reads outside the range throw
  * FormatError with the name of the range.
@@ -13,6 +13,8 @@ import { FormatError } from '../errors.ts';
 
 /** Reading 32 MiB at once takes as long as the scattered windows of some thousand lookups, and then every read is a plain one. */
 export const MAX_BYTES_IN_MEMORY = 32 << 20;
+/** Lookups come in ascending order: more would be held for nothing, and a server has many large binaries open. */
+export const MAX_BYTES_HELD = 4 << 20;
 /** Windows of 1 KiB read half as much but need more reads; 64 KiB read five times as much. Power of two. */
 export const PAGE_BYTES = 4096;
 /** Bytes asked for at once when a string is longer than what is left of a window. */
@@ -62,7 +64,7 @@ export class PagedBytes {
     this.section = section;
     this.#source = source;
     this.#fileOffset = fileOffset;
-    this.#maxHeld = Math.max(4, Math.floor(maxBytes / PAGE_BYTES));
+    this.#maxHeld = Math.max(4, Math.floor(Math.min(maxBytes, MAX_BYTES_HELD) / PAGE_BYTES));
     if (length <= maxBytes) {
       this.#pages = null;
       this.bytes = source.read(fileOffset, length);
