@@ -16,8 +16,8 @@ import { SymbolIndex } from './symbol-index.ts';
 /** A damaged table can fail differently at every address; nobody reads more than a few. */
 const MAX_PROBLEMS = 8;
 
-/** Answers kept, twice: a profile's locations, and those of the one before. */
-const MAX_KEPT = 8192;
+/** Answers kept, each in the one place that its address names: a power of two, about a profile's locations. */
+const KEPT = 4096;
 
 /** Stubs and start-up code beside Go's: not worth an index. */
 const LITTLE_CODE = 4096;
@@ -51,9 +51,9 @@ export class SymbolMap {
   readonly #problems: string[] = [];
   /** undefined: not looked for yet. */
   #index: SymbolIndex | null = null;
-  /** By address; the older ones are forgotten all at once. */
-  #answers = new Map<number, Resolution | null>();
-  #olderAnswers = new Map<number, Resolution | null>();
+  /** The address whose answer is kept at each place. */
+  readonly #keptAddresses = new Float64Array(KEPT).fill(-1);
+  readonly #keptAnswers: (Resolution | null)[] = new Array<Resolution | null>(KEPT).fill(null);
   /** undefined: not read yet. */
   #tables: readonly Placed<FunctionTable>[] | undefined;
 
@@ -89,14 +89,11 @@ export class SymbolMap {
 
   /** Frames at a file address, looked up as it is; null when no source knows it. Never throws on damaged symbols. */
   lookup(address: number): Resolution | null {
-    let answer = this.#answers.get(address);
-    if (answer !== undefined) return answer;
-    answer = this.#olderAnswers.get(address) ?? this.#find(address);
-    if (this.#answers.size >= MAX_KEPT) {
-      this.#olderAnswers = this.#answers;
-      this.#answers = new Map();
-    }
-    this.#answers.set(address, answer);
+    const place = (address ^ (address >>> 12)) & (KEPT - 1);
+    if (this.#keptAddresses[place] === address) return this.#keptAnswers[place];
+    const answer = this.#find(address);
+    this.#keptAddresses[place] = address;
+    this.#keptAnswers[place] = answer;
     return answer;
   }
 

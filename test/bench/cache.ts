@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 
 /** Something this machine cannot give, and why: shown in the cell where its figure would be. */
 export class Missing {
@@ -29,6 +30,33 @@ export function beside(name: string): string {
 /** What `npm run build` makes; `$RESYM_BENCH_DIST` measures another build. */
 export const DIST = process.env.RESYM_BENCH_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url));
 export const RESYM = join(DIST, 'cli', 'resym.js');
+
+/** What the in-process rows load, made of the sources as the command is: its own bundle has no such files. */
+export function modules(): string {
+  const outdir = join(benchCache(), 'modules');
+  if (!modulesMade) {
+    buildSync({
+      entryPoints: ['open-engine', 'cli/binary', 'store/assembly', 'store/beside'].map((name) =>
+        join(SOURCES, `${name}.ts`),
+      ),
+      outbase: SOURCES,
+      outdir,
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20.19',
+      banner: {
+        js: "import { createRequire as createBundleRequire } from 'node:module'; const require = createBundleRequire(import.meta.url);",
+      },
+    });
+  }
+  modulesMade = true;
+  return outdir;
+}
+
+const SOURCES = fileURLToPath(new URL('../../src', import.meta.url));
+let modulesMade = false;
 
 const underWay = new Map<string, Promise<string>>();
 

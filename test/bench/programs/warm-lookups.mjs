@@ -1,7 +1,7 @@
 /**
  * Lookups in one process, after the tables are warm.
  *
- *   node warm-lookups.mjs DIST FILE PASSES < addresses
+ *   node warm-lookups.mjs MODULES FILE PASSES < addresses
  *
  * Pass k looks up every address + k: other addresses each time, in the same functions, so that nothing remembered per address helps.
  * Then the first thousand again and again. One JSON line: seconds and frames of each pass; lookups a second of the repeated ones.
@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 
-const [dist, file, passes] = process.argv.slice(2);
-const load = (name) => import(pathToFileURL(join(dist, name)).href);
+const [modules, file, passes] = process.argv.slice(2);
+const load = (name) => import(pathToFileURL(join(modules, name)).href);
 const [{ openNamed }, { assemble }, { Beside }] = await Promise.all([
   load('cli/binary.js'),
   load('store/assembly.js'),

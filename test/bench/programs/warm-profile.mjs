@@ -1,8 +1,8 @@
 /**
  * One engine that names profile after profile, as the proxy does, in a process of its own.
  *
- *   node warm-profile.mjs DIST BINARY OUTPUT PASSES RAW_PROFILE     in turns with zlib: gunzip of the input, gzip level 1 of the output
- *   node warm-profile.mjs DIST BINARY OUTPUT files PROFILE...       alone, each of these once: for the memory it takes
+ *   node warm-profile.mjs MODULES BINARY OUTPUT PASSES RAW_PROFILE     in turns with zlib: gunzip of the input, gzip level 1 of the output
+ *   node warm-profile.mjs MODULES BINARY OUTPUT files PROFILE...       alone, each of these once: for the memory it takes
  *
  * Every pass works on a profile that no pass before has seen: time_nanos differs. One JSON line: per pass CPU seconds and wall seconds;
  * sizes; peak resident bytes of the process.
@@ -14,8 +14,8 @@ import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 
-const [dist, binary, output, passes, ...paths] = process.argv.slice(2);
-const { openEngine } = await import(pathToFileURL(join(dist, 'open-engine.js')).href);
+const [modules, binary, output, passes, ...paths] = process.argv.slice(2);
+const { openEngine } = await import(pathToFileURL(join(modules, 'open-engine.js')).href);
 const engine = await openEngine(null);
 
 const alone = passes === 'files';

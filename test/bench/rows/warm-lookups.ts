@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gimli, goProgram } from '../anchors.ts';
-import { beside, DIST, Missing, RESYM } from '../cache.ts';
+import { beside, Missing, modules, RESYM } from '../cache.ts';
 import { addressFile, libjvm, touch } from '../inputs.ts';
 import { cleanEnv, exec, measure, median } from '../measure.ts';
 import type { Report, Row, Settings } from '../row.ts';
@@ -27,7 +27,7 @@ async function warm(settings: Settings, report: Report): Promise<void> {
 
 async function resymRate(settings: Settings, file: string, addresses: string): Promise<Rate> {
   const stdout = join(settings.scratch, 'row6.json');
-  const argv = [beside('programs/warm-lookups.mjs'), DIST, file, String(passesOf(settings))];
+  const argv = [beside('programs/warm-lookups.mjs'), modules(), file, String(passesOf(settings))];
   await measure({ argv: [process.execPath, ...argv], stdin: addresses, stdout });
   const said = JSON.parse(readFileSync(stdout, 'utf8')) as { seconds: number[]; frames: number[]; repeated: number };
   return { perSecond: lateRate(said.seconds), frames: said.frames[0], repeated: said.repeated };

@@ -2,7 +2,7 @@
 import { statSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { goProgram } from '../anchors.ts';
-import { beside, DIST, Missing } from '../cache.ts';
+import { beside, Missing, modules } from '../cache.ts';
 import { checkGoFrames, profileFrames } from '../frames.ts';
 import { numberField } from '../../support/profile-model.ts';
 import { compiler, longerProfile } from '../inputs.ts';
@@ -38,7 +38,7 @@ async function warm(settings: Settings, report: Report): Promise<void> {
     const output = join(settings.scratch, 'row7.pb.gz');
     const child = async (...args: readonly string[]): Promise<Said> => {
       const stdout = join(settings.scratch, 'row7.json');
-      const argv = [beside('programs/warm-profile.mjs'), DIST, input.binary, output, ...args];
+      const argv = [beside('programs/warm-profile.mjs'), modules(), input.binary, output, ...args];
       await measure({ argv: [process.execPath, ...argv], stdout });
       return JSON.parse(readFileSync(stdout, 'utf8')) as Said;
     };
