@@ -16,8 +16,9 @@ import { SymbolIndex } from './symbol-index.ts';
 /** A damaged table can fail differently at every address; nobody reads more than a few. */
 const MAX_PROBLEMS = 8;
 
-/** Answers kept, each in the one place that its address names: a power of two, about a profile's locations. */
-const KEPT = 4096;
+/** Answers kept, each in one of the two places that its address names: those of a profile. */
+const KEPT_BITS = 13;
+const KEPT = 1 << KEPT_BITS;
 
 /** Stubs and start-up code beside Go's: not worth an index. */
 const LITTLE_CODE = 4096;
@@ -89,11 +90,17 @@ export class SymbolMap {
 
   /** Frames at a file address, looked up as it is; null when no source knows it. Never throws on damaged symbols. */
   lookup(address: number): Resolution | null {
-    const place = (address ^ (address >>> 12)) & (KEPT - 1);
-    if (this.#keptAddresses[place] === address) return this.#keptAnswers[place];
+    const addresses = this.#keptAddresses;
+    const answers = this.#keptAnswers;
+    const place = Math.imul(address, 0x9e3779b1) >>> (32 - KEPT_BITS);
+    if (addresses[place] === address) return answers[place];
+    if (addresses[place ^ 1] === address) return answers[place ^ 1];
     const answer = this.#find(address);
-    this.#keptAddresses[place] = address;
-    this.#keptAnswers[place] = answer;
+    // The one asked last is kept longer.
+    addresses[place ^ 1] = addresses[place];
+    answers[place ^ 1] = answers[place];
+    addresses[place] = address;
+    answers[place] = answer;
     return answer;
   }
 
