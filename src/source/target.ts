@@ -67,7 +67,7 @@ export class Target {
 
   /** The connections; what makes them is loaded with the first. */
   dispatcher(): Promise<Agent> {
-    this.#dispatcher ??= import('undici').then(({ Agent }) => new Agent(this.#connections));
+    this.#dispatcher ??= import('./connections.ts').then(({ connections }) => connections(this.#connections));
     return this.#dispatcher;
   }
 
