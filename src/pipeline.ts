@@ -25,7 +25,7 @@ import { type MappingRecord, Profile } from './profile/profile.ts';
 import { type MappingFlags, splice } from './profile/splice.ts';
 import { type BuildFacts, buildComments, type Coverage, docUrlOf, mayComment } from './rewrite/build-comments.ts';
 import { KnownAddresses, NO_LINES } from './rewrite/known.ts';
-import { LineMaker, mayReplace } from './rewrite/merge.ts';
+import { addFrames, mayReplace } from './rewrite/merge.ts';
 import { MappingOutcome } from './rewrite/outcome.ts';
 import { Repairer } from './rewrite/repair.ts';
 import type { ProfileReport } from './rewrite/report.ts';
@@ -99,7 +99,7 @@ const TOO_LATE = 'out of time: symbols are still being read, ask again';
 export class Engine implements Resymbolizer {
   readonly #finder: CandidateFinder;
   readonly #limits: BodyLimits;
-  readonly #known = new KnownAddresses();
+  #known = new KnownAddresses();
 
   constructor(finder: CandidateFinder, limits: BodyLimits = DEFAULT_BODY_LIMITS) {
     this.#finder = finder;
@@ -138,7 +138,7 @@ export class Engine implements Resymbolizer {
     const out = !changed && !isLegacy ? body : decoded.wrapping === 'none' && !isLegacy ? raw : encodeBody(raw);
     lap('encode');
 
-    this.#known.tidy();
+    if (this.#known.isFull) this.#known = new KnownAddresses();
     const weigher = options.weigh === true ? new Weigher(profile) : null;
     const left = nameable - namedAfter;
     return {
@@ -189,7 +189,7 @@ export class Engine implements Resymbolizer {
 
 /** One profile's way through candidates, verdicts and lookups. */
 class Run {
-  readonly lines = new NewLines();
+  readonly lines: NewLines;
   readonly flags = new Map<number, MappingFlags>();
   readonly outcomes: MappingOutcome[] = [];
   readonly resolved: ResolvedMapping[] = [];
@@ -197,13 +197,13 @@ class Run {
   readonly #profile: Profile;
   readonly #ladder: Ladder;
   readonly #deadline: Deadline;
-  readonly #maker = new LineMaker();
   readonly #options: ResymOptions;
   /** What is known of the main binary, once it is proven. */
   main: BuildFacts | null = null;
 
   constructor(profile: Profile, finder: CandidateFinder, options: ResymOptions, known: KnownAddresses) {
     this.#profile = profile;
+    this.lines = new NewLines(known.table);
     this.#options = options;
     this.#deadline = new Deadline(options.deadline, options.signal);
     const { pinned = [], repair = false } = options;
@@ -271,28 +271,37 @@ class Run {
   /** Looks up what lacks names and keeps what may replace it. */
   async #lookup(work: MappingWork, { located, verdict }: Proven, outcome: MappingOutcome): Promise<void> {
     const profile = this.#profile;
-    const { table } = located.known;
+    const unknown: number[] = [];
+    for (const location of work.lacking) {
+      const found = located.knownLines(profile, location, verdict.lines);
+      if (found === undefined) unknown.push(location);
+      else this.#replace(work, location, found, outcome);
+    }
     let looked = 0;
     // In ascending order every page of a table and every unit of debug info is read once.
-    for (const location of profile.locations.byAddress(work.lacking)) {
+    for (const location of profile.locations.byAddress(unknown)) {
       if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
         outcome.late(TOO_LATE);
         return;
       }
-      const found = located.lines(profile, location, verdict.lines);
-      if (found === NO_LINES) continue;
-      const need = work.needs[location];
-      if (!mayReplace(profile, location, need, table, found)) continue;
-      this.lines.set(location, table, found);
-      outcome.replaced(location, need, table, found);
+      this.#replace(work, location, located.lines(profile, location, verdict.lines), outcome);
     }
     outcome.explainRest(profile, located);
+  }
+
+  /** The location gets the lines found when they may stand there. */
+  #replace(work: MappingWork, location: number, found: number, outcome: MappingOutcome): void {
+    const { table } = this.lines;
+    const need = work.needs[location];
+    if (found === NO_LINES || !mayReplace(this.#profile, location, need, table, found)) return;
+    this.lines.set(location, found);
+    outcome.replaced(location, need, table, found);
   }
 
   /** Gives named locations back what a client took from them. */
   async #repair(work: MappingWork, { located, isShifted }: Proven, outcome: MappingOutcome): Promise<void> {
     const repairer = new Repairer(this.#profile, located, isShifted);
-    const { table } = this.#maker;
+    const { table } = this.lines;
     let looked = 0;
     for (const location of work.locations) {
       if (this.lines.has(location)) continue;
@@ -302,8 +311,8 @@ class Run {
       }
       const found = repairer.at(location);
       if (found === null) continue;
-      const list = this.#maker.list(found.frames);
-      this.lines.set(location, table, list);
+      const list = addFrames(table, found.frames);
+      this.lines.set(location, list);
       outcome.repaired(found.damage, table, list);
     }
   }

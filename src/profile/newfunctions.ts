@@ -7,8 +7,10 @@
 import type { ProfileEdits } from './edits.ts';
 import { FUNCTION, PROFILE } from './fields.ts';
 import type { FunctionTable } from './functions.ts';
-import type { NewFunction } from './newlines.ts';
+import type { FunctionPool } from './function-pool.ts';
+import type { NewLines } from './newlines.ts';
 import type { Profile } from './profile.ts';
+import { StringPool } from './string-pool.ts';
 import { LENGTH, VARINT, varintSize, type WireWriter } from './wire.ts';
 
 const MAX_UINT64 = 0xffffffffffffffffn;
@@ -22,9 +24,6 @@ const MAX_CANDIDATES = 2048;
 /** Strings of more bytes are looked up whatever their length: there are few. */
 const SHORT = 255;
 
-/** More functions of one name than this are told apart by a key, which takes longer than comparing a few. */
-const LONGEST_CHAIN = 16;
-
 /** A Function record to write: string indexes instead of strings. */
 interface Record {
   readonly id: number | bigint;
@@ -36,25 +35,18 @@ interface Record {
 
 /** A string the edits need. */
 interface Wanted {
-  readonly text: string;
-  /** Bytes of UTF-8. */
-  readonly length: number;
+  readonly pool: StringPool;
+  readonly number: number;
   /** First entry of the table with these bytes; -1 as long as there is none. */
   index: number;
-  /** Entries with this name, up to LONGEST_CHAIN, and the last of them; -1 for none. */
-  entries: number;
-  lastEntry: number;
 }
 
-/** One of the functions the edits mention, without repetitions: numbers of wanted strings. */
+/** A function the edits mention: places of wanted strings. */
 interface Entry {
   readonly name: number;
   readonly systemName: number;
   readonly filename: number;
   readonly startLine: number;
-  /** The entry of the same name before this one; -1 for none. */
-  readonly previous: number;
-  id: number | bigint;
 }
 
 type Rest = Pick<ProfileEdits, 'comments' | 'docUrl' | 'exactStartLines'>;
@@ -66,138 +58,151 @@ export class NewFunctions {
   readonly docUrl: number;
   /** Bytes that `write` writes. */
   readonly size: number;
+  /** Lines of all edited locations. */
+  lines = 0;
   readonly #profile: Profile;
   /** Whether a record without start line is another function than the one with it. */
   readonly #exact: boolean;
-  readonly #entries: Entry[] = [];
-  readonly #byKey = new Map<string, number>();
-  /** For each function given its position in #entries. */
-  readonly #entryOf: Int32Array;
-  /** Strings the edits need, numbered in order of appearance; keys have one character per byte. */
+  readonly #pool: FunctionPool;
+  /** By number in the pool: 1 + position in #used; 0 for those the edits do not mention. */
+  readonly #places: Int32Array;
+  readonly #used: number[] = [];
+  readonly #ids: (number | bigint)[] = [];
+  /** Strings the edits need, and where they are there: by number in the pool, 1 + position. */
   readonly #wanted: Wanted[] = [];
-  readonly #wantedNumbers = new Map<string, number>();
+  readonly #wantedPlaces: Int32Array;
+  /** Those of comments and the URL, which differ from profile to profile. */
+  readonly #others = new StringPool();
+  readonly #otherPlaces = new Map<number, number>();
   readonly #records: Record[] = [];
   /** Strings to append. */
   readonly #strings: Wanted[] = [];
   /** By length in bytes up to SHORT: 1 where a wanted string is so long. */
   readonly #lengths = new Uint8Array(SHORT + 1);
 
-  /** `functions`: those that lines to be written refer to; several may be the same. Throws nothing of its own. */
+  /** `lines`: those of the locations `edited`. Throws nothing of its own. */
   constructor(
     profile: Profile,
-    functions: readonly NewFunction[],
+    lines: NewLines,
+    edited: readonly number[],
     { comments, docUrl = '', exactStartLines = false }: Rest,
   ) {
     this.#profile = profile;
     this.#exact = exactStartLines;
-    this.#entryOf = new Int32Array(functions.length);
-    for (let i = 0; i < functions.length; i++) this.#entryOf[i] = this.#enter(functions[i]);
-    const wantedComments = comments.map((text) => this.#want(text));
-    const wantedUrl = docUrl === '' ? -1 : this.#want(docUrl);
+    this.#pool = lines.table.functions;
+    this.#places = new Int32Array(this.#pool.count);
+    this.#wantedPlaces = new Int32Array(this.#pool.strings.count);
+    for (const location of edited) this.#use(lines, location);
+    const wantedComments = comments.map((text) => this.#wantText(text));
+    const wantedUrl = docUrl === '' ? -1 : this.#wantText(docUrl);
     if (this.#wanted.length > 0) {
       const numbers = this.#findStrings();
       const candidates = this.#findFunctions(numbers);
       this.#assign(numbers, candidates);
     }
-    this.comments = wantedComments.map((number) => this.#index(number));
+    this.comments = wantedComments.map((place) => this.#index(place));
     this.docUrl = wantedUrl < 0 ? 0 : this.#index(wantedUrl);
     this.size = this.#measure();
   }
 
-  /** For each function given its id. */
-  ids(): (number | bigint)[] {
-    return Array.from(this.#entryOf, (entry) => this.#entries[entry].id);
+  /** The id of a function in the pool. */
+  id(number: number): number | bigint {
+    return this.#ids[this.#places[number] - 1];
   }
 
-  /** The function's position in #entries. */
-  #enter(f: NewFunction): number {
-    const { startLine } = f;
-    const name = this.#want(f.name);
-    const systemName = f.systemName === f.name ? name : this.#want(f.systemName);
-    const filename = this.#want(f.filename);
-    const wanted = this.#wanted[name];
-    for (let i = wanted.lastEntry; i >= 0; i = this.#entries[i].previous) {
-      const other = this.#entries[i];
-      if (other.filename === filename && other.startLine === startLine && other.systemName === systemName) return i;
+  #use(lines: NewLines, location: number): void {
+    const { table } = lines;
+    const list = lines.list(location);
+    const depth = table.depth(list);
+    this.lines += depth;
+    for (let i = 0; i < depth; i++) {
+      const f = table.function(list, i);
+      if (this.#places[f] !== 0) continue;
+      this.#places[f] = this.#used.push(f);
+      this.#want(this.#pool.name(f));
+      this.#want(this.#pool.systemName(f));
+      this.#want(this.#pool.filename(f));
     }
-    if (wanted.entries >= LONGEST_CHAIN) return this.#enterByKey({ name, systemName, filename, startLine });
-    wanted.entries++;
-    const entry = { name, systemName, filename, startLine, previous: wanted.lastEntry, id: 0 };
-    return (wanted.lastEntry = this.#entries.push(entry) - 1);
   }
 
-  /** Beyond the chain. */
-  #enterByKey(f: Omit<Entry, 'previous' | 'id'>): number {
-    const key = `${f.name} ${f.systemName} ${f.filename} ${f.startLine}`;
-    let number = this.#byKey.get(key);
-    if (number === undefined) {
-      number = this.#entries.push({ ...f, previous: -1, id: 0 }) - 1;
-      this.#byKey.set(key, number);
-    }
-    return number;
+  /** Wants a string of the pool. */
+  #want(number: number): number {
+    if (this.#wantedPlaces[number] === 0) this.#wantedPlaces[number] = this.#add(this.#pool.strings, number) + 1;
+    return this.#wantedPlaces[number] - 1;
   }
 
-  #want(text: string): number {
-    const known = this.#wantedNumbers.get(text);
-    if (known !== undefined && this.#wanted[known].text === text) return known;
-    const length = Buffer.byteLength(text);
-    // Almost all names are ASCII, and then are their own key.
-    const key = length === text.length ? text : Buffer.from(text).toString('latin1');
-    let number = this.#wantedNumbers.get(key);
-    if (number === undefined) {
-      number = this.#wanted.length;
-      this.#wantedNumbers.set(key, number);
-      this.#wanted.push({ text, length, index: -1, entries: 0, lastEntry: -1 });
-      this.#lengths[Math.min(length, SHORT)] = 1;
-    }
-    return number;
+  /** Wants a string that is no function's. */
+  #wantText(text: string): number {
+    const known = this.#pool.strings.known(text);
+    if (known !== undefined) return this.#want(known);
+    const number = this.#others.number(text);
+    const place = this.#otherPlaces.get(number) ?? this.#add(this.#others, number);
+    this.#otherPlaces.set(number, place);
+    return place;
   }
 
-  /** For each string of the table the number of the wanted one it equals, or -1. */
+  /** Gives its place in #wanted. */
+  #add(pool: StringPool, number: number): number {
+    this.#lengths[Math.min(pool.byteLength(number), SHORT)] = 1;
+    return this.#wanted.push({ pool, number, index: -1 }) - 1;
+  }
+
+  /** For each string of the table the place of the wanted one it equals, or -1. */
   #findStrings(): Int32Array {
-    const { strings } = this.#profile;
-    const numbers = new Int32Array(strings.count).fill(-1);
+    const { strings, raw } = this.#profile;
+    const places = new Int32Array(strings.count).fill(-1);
     for (let i = 0; i < strings.count; i++) {
-      if (this.#lengths[Math.min(strings.byteLength(i), SHORT)] === 0) continue;
-      const number = this.#wantedNumbers.get(strings.latin1(i));
-      if (number === undefined) continue;
-      numbers[i] = number;
-      const wanted = this.#wanted[number];
+      const start = strings.start(i);
+      const end = strings.end(i);
+      if (this.#lengths[Math.min(end - start, SHORT)] === 0) continue;
+      const place = this.#placeOf(raw, start, end);
+      if (place < 0) continue;
+      places[i] = place;
+      const wanted = this.#wanted[place];
       if (wanted.index < 0) wanted.index = i;
     }
-    return numbers;
+    return places;
   }
 
-  /** Chains of the profile's functions by wanted name: `first[number]`, then `next[index]`, -1 at the end. */
-  #findFunctions(numbers: Int32Array): { first: Int32Array; next: Int32Array } {
+  #placeOf(raw: Uint8Array, start: number, end: number): number {
+    const number = this.#pool.strings.find(raw, start, end);
+    if (number >= 0 && this.#wantedPlaces[number] !== 0) return this.#wantedPlaces[number] - 1;
+    if (this.#otherPlaces.size === 0) return -1;
+    return this.#otherPlaces.get(this.#others.find(raw, start, end)) ?? -1;
+  }
+
+  /** Chains of the profile's functions by wanted name: `first[place]`, then `next[index]`, -1 at the end. */
+  #findFunctions(places: Int32Array): { first: Int32Array; next: Int32Array } {
     const { functions } = this.#profile;
     const first = new Int32Array(this.#wanted.length).fill(-1);
     const next = new Int32Array(functions.count).fill(-1);
     for (let i = functions.count - 1; i >= 0; i--) {
-      const number = numbers[functions.name(i)];
-      if (number < 0) continue;
+      const place = places[functions.name(i)];
+      if (place < 0) continue;
       // A record whose id is 0 or taken again later cannot be referred to.
       const low = functions.ids.low(i);
       const high = functions.ids.high(i);
       if ((low === 0 && high === 0) || functions.byId.find(low, high) !== i) continue;
-      next[i] = first[number]!;
-      first[number] = i;
+      next[i] = first[place];
+      first[place] = i;
     }
     return { first, next };
   }
 
-  #assign(numbers: Int32Array, candidates: { first: Int32Array; next: Int32Array }): void {
+  #assign(places: Int32Array, candidates: { first: Int32Array; next: Int32Array }): void {
     const { functions } = this.#profile;
     const nextId = freeIds(functions);
-    for (const entry of this.#entries) {
-      const existing = this.#match(entry, numbers, candidates);
+    for (const f of this.#used) {
+      const entry = this.#entry(f);
+      const existing = this.#match(entry, places, candidates);
       if (existing >= 0) {
-        entry.id = compact(functions.id(existing));
+        this.#ids.push(compact(functions.id(existing)));
         continue;
       }
-      entry.id = compact(nextId());
+      const id = compact(nextId());
+      this.#ids.push(id);
       this.#records.push({
-        id: entry.id,
+        id,
         name: this.#index(entry.name),
         systemName: this.#index(entry.systemName),
         filename: this.#index(entry.filename),
@@ -206,17 +211,27 @@ export class NewFunctions {
     }
   }
 
+  #entry(f: number): Entry {
+    const pool = this.#pool;
+    return {
+      name: this.#want(pool.name(f)),
+      systemName: this.#want(pool.systemName(f)),
+      filename: this.#want(pool.filename(f)),
+      startLine: pool.startLine(f),
+    };
+  }
+
   /** The best record of the profile for `entry`: of equal start line, else one where either does not know it; -1 for none. */
-  #match(entry: Entry, numbers: Int32Array, { first, next }: { first: Int32Array; next: Int32Array }): number {
+  #match(entry: Entry, places: Int32Array, { first, next }: { first: Int32Array; next: Int32Array }): number {
     const { functions, strings } = this.#profile;
     const { startLine } = entry;
-    const noSystemName = this.#wanted[entry.systemName].text === '';
+    const noSystemName = this.#length(entry.systemName) === 0;
     let fallback = -1;
     let compared = 0;
-    for (let i = first[entry.name]; i >= 0 && compared < MAX_CANDIDATES; i = next[i]!, compared++) {
-      if (numbers[functions.filename(i)] !== entry.filename) continue;
+    for (let i = first[entry.name]; i >= 0 && compared < MAX_CANDIDATES; i = next[i], compared++) {
+      if (places[functions.filename(i)] !== entry.filename) continue;
       const other = functions.systemName(i);
-      const sameSystemName = numbers[other] === entry.systemName || strings.byteLength(other) === 0 || noSystemName;
+      const sameSystemName = places[other] === entry.systemName || strings.byteLength(other) === 0 || noSystemName;
       if (!sameSystemName) continue;
       const otherLine = functions.startLine(i);
       if (otherLine === startLine) return i;
@@ -225,9 +240,15 @@ export class NewFunctions {
     return fallback;
   }
 
+  /** Bytes of a wanted string. */
+  #length(place: number): number {
+    const { pool, number } = this.#wanted[place];
+    return pool.byteLength(number);
+  }
+
   /** String index of a wanted string; appends it to the table when it is not there. */
-  #index(number: number): number {
-    const wanted = this.#wanted[number];
+  #index(place: number): number {
+    const wanted = this.#wanted[place];
     if (wanted.index < 0) {
       wanted.index = this.#profile.strings.count + this.#strings.length;
       this.#strings.push(wanted);
@@ -241,7 +262,10 @@ export class NewFunctions {
       const content = recordSize(record);
       size += 1 + varintSize(content) + content;
     }
-    for (const { length } of this.#strings) size += 1 + varintSize(length) + length;
+    for (const { pool, number } of this.#strings) {
+      const length = pool.byteLength(number);
+      size += 1 + varintSize(length) + length;
+    }
     return size;
   }
 
@@ -257,10 +281,11 @@ export class NewFunctions {
       writeNumber(writer, FUNCTION.filename, record.filename);
       writeNumber(writer, FUNCTION.start_line, record.startLine);
     }
-    for (const { text, length } of this.#strings) {
+    for (const { pool, number } of this.#strings) {
+      const bytes = pool.bytes(number);
       writer.byte((PROFILE.string_table << 3) | LENGTH);
-      writer.varint(length);
-      writer.text(text, length);
+      writer.varint(bytes.length);
+      writer.copy(bytes, 0, bytes.length);
     }
   }
 }

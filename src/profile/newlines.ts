@@ -5,18 +5,11 @@
  *
  *       words      ... | head | function line column | function line column | head | ...
  *       head       lines in the list << 2 | some line has a number << 1 | some function has a file
- *       function   index into `functions`, where each is once
+ *       function   its number in `functions`
  *
- *   NewLines    which location of one profile gets which list; functions are numbered anew, in order of appearance
+ *   NewLines    which location of one profile gets which list
  */
-export interface NewFunction {
-  readonly name: string;
-  /** The linker's name; may be "". */
-  readonly systemName: string;
-  readonly filename: string;
-  /** 1-based; 0 = unknown. */
-  readonly startLine: number;
-}
+import { FunctionPool, type NewFunction } from './function-pool.ts';
 
 export interface NewLine {
   readonly function: NewFunction;
@@ -32,11 +25,10 @@ const DEPTH_SHIFT = 2;
 const WORDS_PER_LINE = 3;
 
 export class LineTable {
-  readonly functions: NewFunction[] = [];
+  readonly functions = new FunctionPool();
   readonly #words: number[] = [];
-  readonly #numbers = new Map<NewFunction, number>();
 
-  /** Takes a list, innermost first. Functions that are the same object are one. */
+  /** Takes a list, innermost first. */
   add(lines: readonly NewLine[]): number {
     const list = this.#words.length;
     let head = lines.length << DEPTH_SHIFT;
@@ -44,19 +36,15 @@ export class LineTable {
     for (const { function: f, line, column } of lines) {
       if (line !== 0) head |= HAS_LINE;
       if (f.filename !== '') head |= HAS_FILE;
-      this.#words.push(this.#numberOf(f), line, column);
+      this.#words.push(this.functions.number(f), line, column);
     }
     this.#words[list] = head;
     return list;
   }
 
-  #numberOf(f: NewFunction): number {
-    let number = this.#numbers.get(f);
-    if (number === undefined) {
-      number = this.functions.push(f) - 1;
-      this.#numbers.set(f, number);
-    }
-    return number;
+  /** How much is in it: numbers of all lists, bytes of all strings. */
+  get size(): number {
+    return this.#words.length + this.functions.strings.size;
   }
 
   /** Lines in a list. */
@@ -91,85 +79,48 @@ export class LineTable {
 const NONE = -1;
 
 export class NewLines {
-  /** Those the lines refer to; not necessarily of different content. */
-  readonly functions: NewFunction[] = [];
-  /** Columns of the lines, list after list in the order in which locations were given: index into `functions`, line, column. */
-  readonly functionNumbers: number[] = [];
-  readonly lines: number[] = [];
-  readonly columns: number[] = [];
+  /** What the lists are numbers in. */
+  readonly table: LineTable;
   /** Locations that have a list. */
   size = 0;
-  /** By location: its first line in the columns, NONE for one that stays as it is; and how many lines. */
-  readonly #starts: number[] = [];
-  readonly #depths: number[] = [];
-  /** By table: the numbers here of the functions there. */
-  readonly #numbers = new Map<LineTable, Int32Array>();
-  #last: { readonly table: LineTable; readonly numbers: Int32Array } | null = null;
+  /** By location; NONE for one that stays as it is. */
+  #lists = new Int32Array(256).fill(NONE);
+
+  constructor(table = new LineTable()) {
+    this.table = table;
+  }
 
   static of(lists: ReadonlyMap<number, readonly NewLine[]>): NewLines {
     const lines = new NewLines();
-    const table = new LineTable();
-    for (const [location, list] of [...lists].sort(([a], [b]) => a - b)) lines.set(location, table, table.add(list));
+    for (const [location, list] of lists) lines.set(location, lines.table.add(list));
     return lines;
   }
 
   has(location: number): boolean {
-    return location < this.#starts.length && this.#starts[location] !== NONE;
+    return location < this.#lists.length && this.#lists[location] !== NONE;
   }
 
-  /** @param location of the profile; one after the other, mostly. Not given twice. */
-  set(location: number, table: LineTable, list: number): void {
+  /** @param location of the profile. Not given twice. */
+  set(location: number, list: number): void {
     if (!Number.isInteger(location) || location < 0) throw new RangeError(`location ${location}`);
-    while (this.#starts.length <= location) {
-      this.#starts.push(NONE);
-      this.#depths.push(0);
+    if (location >= this.#lists.length) {
+      const longer = new Int32Array(Math.max(2 * this.#lists.length, location + 1)).fill(NONE, this.#lists.length);
+      longer.set(this.#lists);
+      this.#lists = longer;
     }
-    const depth = table.depth(list);
+    this.#lists[location] = list;
     this.size++;
-    this.#starts[location] = this.lines.length;
-    this.#depths[location] = depth;
-    for (let i = 0; i < depth; i++) {
-      this.functionNumbers.push(this.#numberOf(table, table.function(list, i)));
-      this.lines.push(table.line(list, i));
-      this.columns.push(table.column(list, i));
-    }
   }
 
-  #numberOf(table: LineTable, there: number): number {
-    const last = this.#last;
-    const numbers = last?.table === table && there < last.numbers.length ? last.numbers : this.#numbersOf(table);
-    const known = numbers[there];
-    if (known !== NONE) return known;
-    return (numbers[there] = this.functions.push(table.functions[there]) - 1);
-  }
-
-  /** Long enough for all functions the table has by now. */
-  #numbersOf(table: LineTable): Int32Array {
-    let numbers = this.#numbers.get(table);
-    if (numbers === undefined || numbers.length < table.functions.length) {
-      const longer = new Int32Array(2 * table.functions.length).fill(NONE);
-      longer.set(numbers ?? []);
-      numbers = longer;
-      this.#numbers.set(table, numbers);
-    }
-    this.#last = { table, numbers };
-    return numbers;
+  /** Of a location that has one. */
+  list(location: number): number {
+    return this.#lists[location];
   }
 
   /** Locations that have a list, ascending. */
   locations(): number[] {
     const locations: number[] = [];
-    for (let i = 0; i < this.#starts.length; i++) if (this.#starts[i] !== NONE) locations.push(i);
+    for (let i = 0; i < this.#lists.length; i++) if (this.#lists[i] !== NONE) locations.push(i);
     return locations;
-  }
-
-  /** First of a location's lines in the columns. */
-  start(location: number): number {
-    return this.#starts[location];
-  }
-
-  /** One past the last. */
-  end(location: number): number {
-    return this.#starts[location] + this.#depths[location];
   }
 }

@@ -23,33 +23,38 @@ const SAMPLE_TAG = (PROFILE.sample << 3) | LENGTH;
 /**
  * Calls `visit` for each sample, with the reader bounded to its content. `visit` need not read all of it.
  * @param quick is asked first for samples shorter than 2^14 bytes; false when it leaves the sample to `visit`
+ * @param most bytes of samples, with the one that exceeds it
  */
 export function forEachSample(
   raw: Uint8Array,
   visit: (reader: WireReader) => void,
   quick?: (buf: Uint8Array, start: number, end: number) => boolean,
+  most = Infinity,
 ): void {
   const reader = new WireReader(raw);
   const { buf, len: whole } = reader;
-  for (;;) {
+  let left = most;
+  while (left > 0) {
     if (quick !== undefined) {
       let { pos } = reader;
-      while (pos + 2 < whole && buf[pos] === SAMPLE_TAG) {
+      while (left > 0 && pos + 2 < whole && buf[pos] === SAMPLE_TAG) {
         const low = buf[pos + 1];
         const high = low < 0x80 ? 0 : buf[pos + 2];
         const start = low < 0x80 ? pos + 2 : pos + 3;
         const end = start + ((low & 0x7f) | (high << 7));
         if (high >= 0x80 || end > whole || !quick(buf, start, end)) break;
+        left -= end - pos;
         pos = end;
       }
       reader.pos = pos;
     }
-    if (!reader.next()) return;
+    if (left <= 0 || !reader.next()) return;
     if (reader.field !== PROFILE.sample) {
       reader.skipField();
       continue;
     }
     const end = reader.body();
+    left -= end - reader.fieldStart;
     reader.len = end;
     reader.message = 'Sample';
     visit(reader);
@@ -59,13 +64,14 @@ export function forEachSample(
   }
 }
 
-/** See `Profile.positions`. */
-export function samplePositions(raw: Uint8Array, locations: LocationTable): Uint8Array {
+/** See `Profile.positions`. @param most bytes of samples */
+export function samplePositions(raw: Uint8Array, locations: LocationTable, most = Infinity): Uint8Array {
   const positions = new Uint8Array(locations.count);
   forEachSample(
     raw,
     (reader) => markAny(reader, locations, positions),
     locations.byId.dense ? (buf, start, end) => markPlain(buf, start, end, positions) : undefined,
+    most,
   );
   return positions;
 }

@@ -15,7 +15,8 @@ import { LimitError } from '../errors.ts';
 import type { MappingFlags, ProfileEdits } from './edits.ts';
 import { LINE, LOCATION, MAPPING, PROFILE } from './fields.ts';
 import { NewFunctions } from './newfunctions.ts';
-import { type NewFunction, type NewLine, NewLines } from './newlines.ts';
+import type { NewFunction } from './function-pool.ts';
+import { type NewLine, NewLines } from './newlines.ts';
 import { MAX_PROFILE_BYTES, type Profile } from './profile.ts';
 import { LENGTH, VARINT, varintSize, WireReader, WireWriter } from './wire.ts';
 
@@ -35,30 +36,20 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
   const edited = lines.locations();
   const highest = edited[edited.length - 1];
   if (highest >= locations.count) throw new RangeError(`location ${highest} of ${locations.count}`);
-  const functions = new NewFunctions(profile, lines.functions, { ...edits, docUrl });
-  const lineWriter = new LineWriter(lines, functions.ids());
+  const functions = new NewFunctions(profile, lines, edited, { ...edits, docUrl });
+  const lineWriter = new LineWriter(lines, functions);
 
-  // First pass: how large everything becomes.
   const reader = new WireReader(profile.raw);
-  const contentSizes = new Float64Array(edited.length);
-  let size = profile.raw.length + functions.size;
-  for (let i = 0; i < edited.length; i++) {
-    const location = edited[i];
-    const start = locations.recordStart(location);
-    const end = locations.recordEnd(location);
-    const kept = locations.isBare(location) ? wholeSize(reader, start, end) : keptSize(reader, start, end);
-    const content = kept + lineWriter.size(location);
-    contentSizes[i] = content;
-    size += 1 + varintSize(content) + content - (end - start);
-  }
+  // At most. Memory that is not written to is not taken.
+  let size = profile.raw.length + functions.size + MAX_LINE_BYTES * functions.lines + MAX_HEAD_BYTES * edited.length;
   for (const comment of functions.comments) size += 1 + varintSize(comment);
   if (functions.docUrl !== 0) size += 1 + varintSize(functions.docUrl);
   // A flag takes two bytes, and up to ten of them one more for the record's length.
   size += 9 * mappings.length;
   if (size > MAX_PROFILE_BYTES)
-    throw new LimitError(`the rewritten profile would take ${size} bytes, the limit is ${MAX_PROFILE_BYTES}`);
+    throw new LimitError(`the rewritten profile may take ${size} bytes, the limit is ${MAX_PROFILE_BYTES}`);
 
-  // Second pass: write, in file order.
+  // In file order.
   const writer = new WireWriter(size);
   let copied = 0;
   let nextMapping = 0;
@@ -74,12 +65,13 @@ export function splice(profile: Profile, edits: ProfileEdits): Uint8Array {
     if (i === edited.length) break;
     writer.copy(reader.buf, copied, start);
     copied = locations.recordEnd(edited[i]);
-    writer.byte(tag(PROFILE.location, LENGTH));
-    writer.varint(contentSizes[i]);
+    const content = writer.begin(tag(PROFILE.location, LENGTH));
     if (locations.isBare(edited[i])) {
-      writer.copy(reader.buf, copied - wholeSize(reader, start, copied), copied);
+      reader.enter(start, copied);
+      writer.copy(reader.buf, reader.pos, copied);
       lineWriter.write(writer, edited[i]);
     } else writeLocation(reader, start, copied, writer, () => lineWriter.write(writer, edited[i]));
+    writer.end(content);
   }
   writer.copy(reader.buf, copied, profile.raw.length);
   functions.write(writer);
@@ -103,24 +95,6 @@ function tag(field: number, wire: number): number {
 /** True for the fields of a Location that go when its lines are replaced. */
 function isReplaced(reader: WireReader): boolean {
   return reader.field === LOCATION.line || reader.field === LOCATION.is_folded;
-}
-
-/** Bytes of the record without its tag and length. */
-function wholeSize(reader: WireReader, start: number, end: number): number {
-  reader.enter(start, end);
-  return end - reader.pos;
-}
-
-/** Bytes of the location's content that stay. */
-function keptSize(reader: WireReader, start: number, end: number): number {
-  reader.enter(start, end);
-  let size = end - reader.pos;
-  while (reader.next()) {
-    const { fieldStart } = reader;
-    reader.skipField();
-    if (isReplaced(reader)) size -= reader.pos - fieldStart;
-  }
-  return size;
 }
 
 /** Writes the content of a location that has lines, or the flag that goes with them. */
@@ -150,52 +124,37 @@ function writeLocation(
   if (!written) writeLines();
 }
 
+/** A line's tag and length, and three numbers with their tags. */
+const MAX_LINE_BYTES = 2 + 3 * 11;
+/** A location's tag and length. */
+const MAX_HEAD_BYTES = 6;
+
 /** Writes Line records. */
 class LineWriter {
   readonly #lines: NewLines;
-  /** By function number: its id in the profile, and the bytes that takes. */
-  readonly #ids: readonly (number | bigint)[];
-  readonly #idSizes: Uint8Array;
+  readonly #functions: NewFunctions;
 
-  constructor(lines: NewLines, ids: readonly (number | bigint)[]) {
+  constructor(lines: NewLines, functions: NewFunctions) {
     this.#lines = lines;
-    this.#ids = ids;
-    this.#idSizes = Uint8Array.from(ids, varintSize);
-  }
-
-  /** Bytes of a location's lines, at most 35 each. */
-  size(location: number): number {
-    const end = this.#lines.end(location);
-    let size = 0;
-    for (let i = this.#lines.start(location); i < end; i++) size += 2 + this.#contentSize(i);
-    return size;
-  }
-
-  #contentSize(i: number): number {
-    const { functionNumbers, lines, columns } = this.#lines;
-    return 1 + this.#idSizes[functionNumbers[i]] + numberSize(lines[i]) + numberSize(columns[i]);
+    this.#functions = functions;
   }
 
   write(writer: WireWriter, location: number): void {
-    const { functionNumbers, lines, columns } = this.#lines;
-    const end = this.#lines.end(location);
-    for (let i = this.#lines.start(location); i < end; i++) {
-      writer.byte(tag(LOCATION.line, LENGTH));
-      // At most 33, so one byte.
-      writer.byte(this.#contentSize(i));
+    const { table } = this.#lines;
+    const list = this.#lines.list(location);
+    const depth = table.depth(list);
+    for (let i = 0; i < depth; i++) {
+      const content = writer.begin(tag(LOCATION.line, LENGTH));
       writer.byte(tag(LINE.function_id, VARINT));
-      writer.varint(this.#ids[functionNumbers[i]]);
-      writeNumber(writer, LINE.line, lines[i]);
-      writeNumber(writer, LINE.column, columns[i]);
+      writer.varint(this.#functions.id(table.function(list, i)));
+      writeNumber(writer, LINE.line, table.line(list, i));
+      writeNumber(writer, LINE.column, table.column(list, i));
+      writer.end(content);
     }
   }
 }
 
-/** Bytes of a number's field; none for 0, as proto3 has it. */
-function numberSize(value: number): number {
-  return value === 0 ? 0 : 1 + varintSize(value);
-}
-
+/** Nothing for 0, as proto3 has it. */
 function writeNumber(writer: WireWriter, field: number, value: number): void {
   if (value === 0) return;
   writer.byte(tag(field, VARINT));

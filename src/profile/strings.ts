@@ -33,6 +33,18 @@ export class StringTable {
     return this.#raw.subarray(this.#extents[2 * index], this.#extents[2 * index + 1]);
   }
 
+  /** Where entry `index` begins in the profile. */
+  start(index: number): number {
+    this.#check(index);
+    return this.#extents[2 * index];
+  }
+
+  /** Where it ends. */
+  end(index: number): number {
+    this.#check(index);
+    return this.#extents[2 * index + 1];
+  }
+
   /** Length of entry `index` in bytes. */
   byteLength(index: number): number {
     this.#check(index);

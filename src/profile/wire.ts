@@ -265,8 +265,6 @@ const RESERVE = 16;
 
 /** A Writer over one buffer of known size. Nothing written to it may be larger than announced, or the buffer is doubled. */
 export class WireWriter extends protobuf.Writer {
-  #buffer: Buffer | undefined;
-
   constructor(capacity: number) {
     super();
     this.buf = new Uint8Array(capacity + RESERVE);
@@ -318,13 +316,25 @@ export class WireWriter extends protobuf.Writer {
     this.pos = pos;
   }
 
-  /** Writes a string of `length` bytes as UTF-8. */
-  text(text: string, length: number): void {
-    if (this.pos + length > this.buf.length) throw new RangeError('WireWriter is full');
-    if (this.#buffer?.buffer !== this.buf.buffer) this.#buffer = Buffer.from(this.buf.buffer);
-    // Only ASCII is as long in bytes as in characters.
-    this.#buffer.write(text, this.buf.byteOffset + this.pos, length, text.length === length ? 'latin1' : 'utf8');
-    this.pos += length;
+  /** Begins a message of unknown length: gives what `end` takes. @param tag one byte */
+  begin(tag: number): number {
+    this.byte(tag);
+    this.byte(0);
+    return this.pos;
+  }
+
+  /** Ends it. @param content where it begins */
+  end(content: number): void {
+    const length = this.pos - content;
+    if (length >= 0x80) {
+      // The length takes more than the byte that was left for it.
+      const more = varintSize(length) - 1;
+      if (this.pos + more > this.buf.length) throw new RangeError('WireWriter is full');
+      this.buf.copyWithin(content + more, content, this.pos);
+      this.pos = content - 1;
+      this.varint(length);
+      this.pos += length;
+    } else this.buf[content - 1] = length;
   }
 
   /** Writes one byte. */

@@ -7,10 +7,11 @@
 import { isAfterCall } from '../match/call-site.ts';
 import type { CandidateFrames } from '../match/evidence.ts';
 import { isInstructionStart } from '../match/instructions.ts';
-import type { LineTable } from '../profile/newlines.ts';
+import { LineTable } from '../profile/newlines.ts';
 import { withoutLines } from '../symbolize/frame.ts';
 import type { SymbolMap } from '../symbolize/symbol-map.ts';
-import { LineMaker } from './merge.ts';
+import { AddressMemory } from './address-memory.ts';
+import { addFrames } from './merge.ts';
 
 /** Over all binaries, each some 200 bytes at most: those of forty services with profiles of 5,000 locations. */
 const MAX_ANSWERS = 1 << 18;
@@ -18,28 +19,30 @@ const MAX_ANSWERS = 1 << 18;
 /** In place of a list of lines: the binary knows nothing there. */
 export const NO_LINES = -1;
 
+/** Numbers of all lists and bytes of all names that are kept. */
+const MAX_LINES = 2 ** 26;
+
 /** The memory of all binaries. */
 export class KnownAddresses {
+  /** Of the lists that `lines` gives, and of those of repaired locations. */
+  readonly table = new LineTable();
   readonly #max: number;
-  #binaries = new WeakMap<SymbolMap, KnownBinary>();
+  readonly #binaries = new WeakMap<SymbolMap, KnownBinary>();
   #count = 0;
 
   constructor(max = MAX_ANSWERS) {
     this.#max = max;
   }
 
-  /** After a profile: makes room when there is none left. */
-  tidy(): void {
-    if (this.#count < this.#max) return;
-    this.#binaries = new WeakMap();
-    this.#count = 0;
+  /** True when it takes no more: another is to take its place. */
+  get isFull(): boolean {
+    return this.#count >= this.#max || this.table.size >= MAX_LINES;
   }
 
-  /** Valid until `tidy`. */
   of(symbols: SymbolMap): KnownBinary {
     let known = this.#binaries.get(symbols);
     if (known === undefined) {
-      known = new KnownBinary(symbols, () => ++this.#count <= this.#max);
+      known = new KnownBinary(symbols, this.table, () => ++this.#count <= this.#max);
       this.#binaries.set(symbols, known);
     }
     return known;
@@ -48,32 +51,37 @@ export class KnownAddresses {
 
 /** One binary, asked through the memory. */
 export class KnownBinary {
-  /** Of the lists that `lines` gives. */
   readonly table: LineTable;
   readonly #symbols: SymbolMap;
   /** False when an answer is not to be kept. */
   readonly #mayKeep: () => boolean;
-  readonly #maker = new LineMaker();
   // By file address.
-  readonly #lines = new Map<number, number>();
-  readonly #bareLines = new Map<number, number>();
+  readonly #lines = new AddressMemory();
+  readonly #bareLines = new AddressMemory();
   readonly #frames = new Map<number, CandidateFrames | null>();
   readonly #afterCall = new Map<number, boolean>();
   readonly #instructionStart = new Map<number, boolean | null>();
 
-  constructor(symbols: SymbolMap, mayKeep: () => boolean) {
+  constructor(symbols: SymbolMap, table: LineTable, mayKeep: () => boolean) {
     this.#symbols = symbols;
+    this.table = table;
     this.#mayKeep = mayKeep;
-    this.table = this.#maker.table;
+  }
+
+  /** What `lines` gives, when it is remembered; else undefined. */
+  knownLines(address: number, withLines = true): number | undefined {
+    return (withLines ? this.#lines : this.#bareLines).get(address);
   }
 
   /** The frames at a file address as a list of lines in `table`, or NO_LINES. @param withLines false: functions only */
   lines(address: number, withLines = true): number {
     const lists = withLines ? this.#lines : this.#bareLines;
-    return this.#remember(lists, address, () => {
-      const found = this.#symbols.lookup(address);
-      return found === null ? NO_LINES : this.#maker.list((withLines ? found : withoutLines(found)).frames);
-    });
+    const known = lists.get(address);
+    if (known !== undefined) return known;
+    const found = this.#symbols.lookup(address);
+    const list = found === null ? NO_LINES : addFrames(this.table, (withLines ? found : withoutLines(found)).frames);
+    if (this.#mayKeep()) lists.set(address, list);
+    return list;
   }
 
   /** What is held against a profile's frames. Go text without a function disagrees; other code may just lack symbols: null. */

@@ -19,6 +19,8 @@ const CODE_SAMPLE = 200;
 /** Share of Go's callers that may have been preempted. */
 const MOST_INTERRUPTED = 0.25;
 
+const NO_POSITIONS = new Uint8Array(0);
+
 /** Where the mapping says that there is code of the file, and there is none. */
 const OUTSIDE: CandidateFrames = { names: ['(outside the file)'], lines: [] };
 
@@ -55,6 +57,12 @@ export class Located {
     return address === null ? NO_LINES : this.known.lines(address, withLines);
   }
 
+  /** The same when it is remembered; else undefined. */
+  knownLines(profile: Profile, location: number, withLines: boolean): number | undefined {
+    const address = this.#meant(profile, location);
+    return address === null ? NO_LINES : this.known.knownLines(address, withLines);
+  }
+
   #meant(profile: Profile, location: number): number | null {
     const address = this.place(profile, location);
     if (address === null || profile.locations.lineCount(location) === 0 || this.symbols.isGo(address)) return address;
@@ -83,6 +91,7 @@ export class Located {
     let interrupted = 0;
     const leaves: number[] = [];
     const seesCalls = !object.debugOnly && object.type !== 'rel' && knowsCalls(object.arch);
+    const positions = seesCalls ? profile.somePositions() : NO_POSITIONS;
     const step = Math.max(1, work.lacking.length / CODE_SAMPLE);
     for (let at = 0; at < work.lacking.length; at += step) {
       const location = work.lacking[Math.floor(at)];
@@ -96,7 +105,7 @@ export class Located {
         if (known.lines(address) !== NO_LINES) bounds.onGoCode++;
       }
       if (!seesCalls) continue;
-      const position = profile.positions()[location];
+      const position = positions[location];
       if (position === IS_LEAF) leaves.push(address);
       else if (position === IS_CALLER) {
         callers.looked++;
