@@ -2,18 +2,12 @@
  * Every option once: name, type, default, environment variable, meaning. Precedence: flag, RESYM_* environment,
  * configuration file, default.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
-import { LineCounter, parseDocument } from 'yaml';
+import { ConfigError, type Flags, MAX_WORKERS, type Output, saidOutput, saidWorkers, storeDir } from './flags.ts';
 import { docUrlProblem } from './rewrite/build-comments.ts';
-import { parseSourceRule, type SourceRule } from './rewrite/source-map.ts';
-
-/** A configuration that cannot be used: names the file, the line where there is one, and the field. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
+import { parseSourceRule } from './rewrite/source-map.ts';
 
 const Seconds = v.pipe(v.number(), v.minValue(0), v.maxValue(86_400));
 
@@ -62,8 +56,6 @@ const TargetSchema = v.strictObject({
   sourceMap: v.optional(v.array(SourceRuleText)),
 });
 
-/** More threads than any machine has a use for are a mistake. */
-const MAX_WORKERS = 256;
 /** Of threads nobody asked for: each keeps binaries warm, some 50 MB of its own. */
 const DEFAULT_MAX_WORKERS = 4;
 
@@ -89,14 +81,6 @@ const FileSchema = v.strictObject({
   workers: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_WORKERS))),
 });
 
-/** What is written beside the names. */
-export interface Output {
-  readonly identity: boolean;
-  /** "" for none. */
-  readonly docUrl: string;
-  readonly sourceMap: readonly SourceRule[];
-}
-
 export type TargetConfig = v.InferOutput<typeof TargetSchema>;
 
 export interface Config extends Output {
@@ -109,26 +93,13 @@ export interface Config extends Output {
   readonly workers: number;
 }
 
-/** What the command line says; undefined = not said. */
-export interface Flags {
-  readonly config?: string;
-  readonly listen?: string;
-  readonly store?: string;
-  readonly target?: readonly string[];
-  readonly workers?: string;
-  /** False when said so. */
-  readonly identity?: boolean;
-  readonly docUrl?: string;
-  readonly sourceMap?: readonly string[];
-}
-
 const DEFAULT_CONFIG_FILE = 'resym.yaml';
 const DEFAULT_LISTEN = '127.0.0.1:7070';
 
-/** The configuration of `resym serve`. Throws ConfigError. */
-export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
+/** The configuration of `resym serve`. Rejects with ConfigError. */
+export async function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Promise<Config> {
   const path = flags.config ?? env['RESYM_CONFIG'] ?? (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : null);
-  const file = path === null ? v.parse(FileSchema, {}) : readConfigFile(path);
+  const file = path === null ? v.parse(FileSchema, {}) : await readConfigFile(path);
   const targets = new Map(Object.entries(file.targets));
   for (const text of flags.target ?? env['RESYM_TARGETS']?.split(',').filter(Boolean) ?? []) {
     const [name, target] = parseTarget(text);
@@ -153,71 +124,13 @@ export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
   };
 }
 
-function saidWorkers(flags: Flags, env: NodeJS.ProcessEnv): number | null {
-  const text = flags.workers ?? env['RESYM_WORKERS'];
-  if (text === undefined || text === '') return null;
-  const workers = Number(text);
-  if (/^\d+$/.test(text) && workers <= MAX_WORKERS) return workers;
-  const where = flags.workers === undefined ? 'RESYM_WORKERS' : '--workers';
-  throw new ConfigError(`${where} wants 0 to ${MAX_WORKERS}, not ${JSON.stringify(text)}`);
-}
-
-/** What flags, then environment say of it; nothing = not said. Throws ConfigError. */
-export function saidOutput(flags: Flags, env: NodeJS.ProcessEnv): Partial<Output> {
-  const url = flags.docUrl ?? env['RESYM_DOC_URL'];
-  const rules = flags.sourceMap ?? env['RESYM_SOURCE_MAP']?.split(',').filter(Boolean);
-  const identity = flags.identity === false ? 'false' : env['RESYM_IDENTITY'];
-  if (identity !== undefined && !['true', 'false', ''].includes(identity)) {
-    throw new ConfigError(`RESYM_IDENTITY wants true or false, not ${JSON.stringify(identity)}`);
-  }
-  return {
-    ...(identity && { identity: identity === 'true' }),
-    ...(url !== undefined && {
-      docUrl: checkedDocUrl(url, flags.docUrl === undefined ? 'RESYM_DOC_URL' : '--doc-url'),
-    }),
-    ...(rules && {
-      sourceMap: rules.map((rule) =>
-        checkedRule(rule, flags.sourceMap === undefined ? 'RESYM_SOURCE_MAP' : '--source-map'),
-      ),
-    }),
-  };
-}
-
-function checkedDocUrl(text: string, where: string): string {
-  const problem = docUrlProblem(text);
-  if (problem !== '') throw new ConfigError(`${where}: ${problem}`);
-  return text;
-}
-
-function checkedRule(text: string, where: string): SourceRule {
-  const rule = parseSourceRule(text);
-  if (typeof rule === 'string') throw new ConfigError(`${where}: ${rule}`);
-  return rule;
-}
-
-/** The archive's directory: flag or file, RESYM_STORE, XDG_DATA_HOME/resym, ~/.local/share/resym. */
-export function storeDir(flag: string | undefined, env: NodeJS.ProcessEnv): string {
-  return flag ?? env['RESYM_STORE'] ?? join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'resym');
-}
-
-function readConfigFile(path: string): v.InferOutput<typeof FileSchema> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const syntax = document.errors[0];
-  if (syntax) throw new ConfigError(`${path}:${lines.linePos(syntax.pos[0]).line}: ${syntax.message.split('\n')[0]}`);
-  const result = v.safeParse(FileSchema, document.toJS() ?? {});
+async function readConfigFile(path: string): Promise<v.InferOutput<typeof FileSchema>> {
+  const { ConfigFile } = await import('./config-file.ts');
+  const file = new ConfigFile(path);
+  const result = v.safeParse(FileSchema, file.value);
   if (result.success) return result.output;
-  const issue = result.issues[0];
-  const keys = issue.path?.map((item) => String(item.key)) ?? [];
-  const node = document.getIn(keys, true) as { range?: [number, number, number] } | undefined;
-  const at = node?.range ? `:${lines.linePos(node.range[0]).line}` : '';
-  throw new ConfigError(`${path}${at}: ${keys.join('.') || 'the file'}: ${issue.message}`);
+  const [issue] = result.issues;
+  throw file.problem(issue.path?.map((item) => String(item.key)) ?? [], issue.message);
 }
 
 /** `name=url`. */

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { ConfigError, type Flags, loadConfig, type Output } from '../src/config.ts';
+import { loadConfig } from '../src/config.ts';
+import { ConfigError, type Flags, type Output } from '../src/flags.ts';
 import { Target } from '../src/source/target.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'resym-config-'));
@@ -15,14 +16,14 @@ function file(text: string): string {
   return path;
 }
 
-function outputOf(flags: Flags, env: NodeJS.ProcessEnv): Output {
-  const { identity, docUrl, sourceMap } = loadConfig(flags, env);
+async function outputOf(flags: Flags, env: NodeJS.ProcessEnv): Promise<Output> {
+  const { identity, docUrl, sourceMap } = await loadConfig(flags, env);
   return { identity, docUrl, sourceMap };
 }
 
 describe('configuration', () => {
-  it('has defaults for everything', () => {
-    const config = loadConfig({}, { XDG_DATA_HOME: '/data' });
+  it('has defaults for everything', async () => {
+    const config = await loadConfig({}, { XDG_DATA_HOME: '/data' });
     assert.deepEqual(config.listen, { host: '127.0.0.1', port: 7070 });
     assert.equal(config.storeDir, '/data/resym');
     assert.equal(config.targets.size, 0);
@@ -31,31 +32,34 @@ describe('configuration', () => {
     assert.ok(config.workers >= 1 && config.workers <= 4);
   });
 
-  it('takes the flag before the environment, the environment before the file', () => {
+  it('takes the flag before the environment, the environment before the file', async () => {
     const config = file('listen: 127.0.0.1:1\nstore: /from/file\n');
     const env = { RESYM_LISTEN: '127.0.0.1:2', RESYM_CONFIG: config };
-    assert.equal(loadConfig({}, { RESYM_CONFIG: config }).listen.port, 1);
-    assert.equal(loadConfig({}, env).listen.port, 2);
-    assert.equal(loadConfig({ listen: '[::1]:3' }, env).listen.port, 3);
-    assert.equal(loadConfig({ listen: '[::1]:3' }, env).listen.host, '::1');
-    assert.equal(loadConfig({}, env).storeDir, '/from/file');
-    assert.equal(loadConfig({}, { ...env, RESYM_STORE: '/from/env' }).storeDir, '/from/env');
-    assert.equal(loadConfig({ store: '/from/flag' }, { ...env, RESYM_STORE: '/from/env' }).storeDir, '/from/flag');
+    assert.equal((await loadConfig({}, { RESYM_CONFIG: config })).listen.port, 1);
+    assert.equal((await loadConfig({}, env)).listen.port, 2);
+    assert.equal((await loadConfig({ listen: '[::1]:3' }, env)).listen.port, 3);
+    assert.equal((await loadConfig({ listen: '[::1]:3' }, env)).listen.host, '::1');
+    assert.equal((await loadConfig({}, env)).storeDir, '/from/file');
+    assert.equal((await loadConfig({}, { ...env, RESYM_STORE: '/from/env' })).storeDir, '/from/env');
+    assert.equal(
+      (await loadConfig({ store: '/from/flag' }, { ...env, RESYM_STORE: '/from/env' })).storeDir,
+      '/from/flag',
+    );
     const workers = { RESYM_CONFIG: file('workers: 3\n') };
-    assert.equal(loadConfig({}, workers).workers, 3);
-    assert.equal(loadConfig({}, { ...workers, RESYM_WORKERS: '0' }).workers, 0);
-    assert.equal(loadConfig({ workers: '2' }, { ...workers, RESYM_WORKERS: '0' }).workers, 2);
+    assert.equal((await loadConfig({}, workers)).workers, 3);
+    assert.equal((await loadConfig({}, { ...workers, RESYM_WORKERS: '0' })).workers, 0);
+    assert.equal((await loadConfig({ workers: '2' }, { ...workers, RESYM_WORKERS: '0' })).workers, 2);
   });
 
-  it('makes the only target the default one', () => {
-    const config = loadConfig({ target: ['api=10.0.0.7:6060'] }, {});
+  it('makes the only target the default one', async () => {
+    const config = await loadConfig({ target: ['api=10.0.0.7:6060'] }, {});
     assert.equal(config.targets.get('api')!.url, 'http://10.0.0.7:6060');
     assert.equal(config.defaultTarget, 'api');
-    assert.equal(loadConfig({ target: ['a=http://h:1', 'b=http://h:2'] }, {}).defaultTarget, null);
+    assert.equal((await loadConfig({ target: ['a=http://h:1', 'b=http://h:2'] }, {})).defaultTarget, null);
   });
 
-  it('says what is written beside the names: for all, and for one target', () => {
-    assert.deepEqual(outputOf({}, {}), { identity: true, docUrl: '', sourceMap: [] });
+  it('says what is written beside the names: for all, and for one target', async () => {
+    assert.deepEqual(await outputOf({}, {}), { identity: true, docUrl: '', sourceMap: [] });
     const config = file(
       [
         'identity: false',
@@ -66,7 +70,7 @@ describe('configuration', () => {
         '  b: { url: http://h:2 }',
       ].join('\n'),
     );
-    const { targets, ...loaded } = loadConfig({ config }, {});
+    const { targets, ...loaded } = await loadConfig({ config }, {});
     assert.deepEqual(
       { identity: loaded.identity, docUrl: loaded.docUrl, sourceMap: loaded.sourceMap },
       {
@@ -92,18 +96,18 @@ describe('configuration', () => {
       { from: 'a', to: 'b' },
       { from: 'c', to: 'd' },
     ];
-    assert.deepEqual(outputOf({}, env), { identity: true, docUrl: 'https://env/', sourceMap: ab });
+    assert.deepEqual(await outputOf({}, env), { identity: true, docUrl: 'https://env/', sourceMap: ab });
     // The command line gives true for what was not said.
     const flags = { identity: false, docUrl: 'https://flag/', sourceMap: ['e=f'] };
-    assert.deepEqual(outputOf(flags, env), {
+    assert.deepEqual(await outputOf(flags, env), {
       identity: false,
       docUrl: 'https://flag/',
       sourceMap: [{ from: 'e', to: 'f' }],
     });
-    assert.equal(outputOf({ identity: true }, { RESYM_CONFIG: config }).identity, false);
+    assert.equal((await outputOf({ identity: true }, { RESYM_CONFIG: config })).identity, false);
   });
 
-  const refused: readonly [string, () => unknown, RegExp][] = [
+  const refused: readonly [string, () => Promise<unknown>, RegExp][] = [
     ['a file that is not there', () => loadConfig({ config: join(dir, 'none') }, {}), /cannot read .*none/],
     ['broken YAML, by line', () => loadConfig({ config: file('a: 1\nb: [\n') }, {}), /resym\.yaml:\d+: /],
     ['an unknown key', () => loadConfig({ config: file('listn: x\n') }, {}), /listn/],
@@ -137,8 +141,8 @@ describe('configuration', () => {
     ['a port that is none', () => loadConfig({ listen: 'localhost:99999' }, {}), /host:port/],
   ];
   for (const [what, load, message] of refused) {
-    it(`refuses ${what}`, () => {
-      assert.throws(load, (error) => error instanceof ConfigError && message.test(error.message));
+    it(`refuses ${what}`, async () => {
+      await assert.rejects(load(), (error) => error instanceof ConfigError && message.test(error.message));
     });
   }
 });

@@ -2,6 +2,10 @@
 
 /** Below this a comparison sort is faster than the radix passes with their 65,536 counters. */
 const SMALL = 4096;
+/** Below this V8's own sort of plain numbers is faster still, and needs no warming up. */
+const FEW = 2 ** 15;
+/** Integers up to here are exact. */
+const EXACT = 2 ** 53;
 
 /**
  * The stable ascending order of `keys`: result[i] is the index of the i-th smallest key, equals in their old order.
@@ -13,13 +17,17 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
   let order = new Uint32Array(count);
   let sorted = true;
   let largest = 0;
+  let smallest = Infinity;
   for (let i = 0; i < count; i++) {
     order[i] = i;
     const key = keys[i];
     if (key < largest) sorted = false;
     else largest = key;
+    if (key < smallest) smallest = key;
   }
   if (sorted) return order;
+  const scale = 2 ** Math.ceil(Math.log2(count));
+  if (count < FEW && (largest - smallest + 1) * scale <= EXACT) return orderOfPacked(keys, order, smallest, scale);
   if (count < SMALL) return order.sort((a, b) => keys[a] - keys[b] || a - b);
 
   // Least significant digit first, 16 bits a pass; keys of up to 2^32 as they mostly are, as integers.
@@ -43,6 +51,15 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
     }
     [order, other] = [other, order];
   }
+  return order;
+}
+
+/** Keys with their places behind them are sorted as plain numbers. */
+function orderOfPacked(keys: Float64Array, order: Uint32Array, smallest: number, scale: number): Uint32Array {
+  const packed = new Float64Array(keys.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = (keys[i] - smallest) * scale + i;
+  packed.sort();
+  for (let i = 0; i < packed.length; i++) order[i] = packed[i] % scale;
   return order;
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { storeDir } from '../config.ts';
+import { storeDir } from '../flags.ts';
 import { UsageError } from './usage.ts';
 
 /** The archive that the flag and the environment name; null when the default one was never made. */

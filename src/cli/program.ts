@@ -1,6 +1,6 @@
 /** The command line: argv to a command, its outcome to an exit code. Commands are loaded when they are called. */
 import { Command, CommanderError, Option } from 'commander';
-import type { Flags } from '../config.ts';
+import type { Flags } from '../flags.ts';
 import { messageOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import type { DemoOptions } from './demo.ts';

@@ -2,7 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { type Logger, pino } from 'pino';
-import { ConfigError, type Flags, loadConfig } from '../config.ts';
+import { loadConfig } from '../config.ts';
+import { ConfigError, type Flags } from '../flags.ts';
 import { messageOf } from '../errors.ts';
 import type { Resymbolizer } from '../pipeline.ts';
 import type { AppOptions } from '../serve/app.ts';
@@ -14,7 +15,7 @@ import { IndexMaker, type IndexMakerOptions } from '../workers/index-maker.ts';
 import { UsageError } from './usage.ts';
 
 export async function serve(flags: Flags): Promise<void> {
-  const { config, targets } = configure(flags);
+  const { config, targets } = await configure(flags);
   const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
   const storeDir = existsSync(config.storeDir) ? config.storeDir : null;
   if (storeDir === null) {
@@ -68,9 +69,9 @@ async function ownEngine(storeDir: string | null): Promise<Resymbolizer> {
 }
 
 /** A configuration that cannot be used is a usage error. */
-function configure(flags: Flags) {
+async function configure(flags: Flags) {
   try {
-    const config = loadConfig(flags, process.env);
+    const config = await loadConfig(flags, process.env);
     const targets = new Map([...config.targets].map(([name, target]) => [name, new Target(name, target)]));
     return { config, targets };
   } catch (error) {

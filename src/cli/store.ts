@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { isParseError, messageOf } from '../errors.ts';
-import { storeDir } from '../config.ts';
+import { storeDir } from '../flags.ts';
 import { areTwins } from '../store/archived.ts';
 import { DirectoryStore } from '../store/directory.ts';
 import { filesOfProcess, ProcessError } from '../store/process.ts';

@@ -1,10 +1,9 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, join, relative, resolve } from 'node:path';
-import { glob, isDynamicPattern } from 'tinyglobby';
+import { basename, join } from 'node:path';
 import { symbolizeAll } from '../workers/batch.ts';
 import { attempt, type Entry, type Job, writeWhole } from '../workers/profile-file.ts';
-import { ConfigError, saidOutput } from '../config.ts';
+import { ConfigError, saidOutput } from '../flags.ts';
 import { openEngine } from '../open-engine.ts';
 import type { OutputOptions, ResymOptions } from '../pipeline.ts';
 import { binaryFile } from '../store/local.ts';
@@ -25,9 +24,6 @@ export interface SymbolizeOptions {
   readonly docUrl?: string;
   readonly sourceMap?: readonly string[];
 }
-
-/** Where files are looked for in a directory given as input. */
-const PROFILE_FILES = ['**/*.pb.gz', '**/*.pb', '**/*.pprof', '**/*.prof', '**/*.pprof.gz', '**/*.heap'];
 
 export async function symbolize(inputs: readonly string[], options: SymbolizeOptions): Promise<void> {
   const jobs = await plan(inputs, options.output);
@@ -123,21 +119,8 @@ async function expand(input: string): Promise<{ input: string; name: string }[]>
   if (input === '-') return [{ input, name: 'stdin.pb.gz' }];
   const info = await stat(input).catch(() => null);
   if (info !== null && !info.isDirectory()) return [{ input, name: basename(input) }];
-  const isPattern = info === null && isDynamicPattern(input);
-  // A plain path that is not there fails as one job, so that the others are still done.
-  if (info === null && !isPattern) return [{ input, name: basename(input) }];
-  const root = isPattern ? globRoot(input) : input;
-  const pattern = isPattern ? relative(root, resolve(input)) : PROFILE_FILES;
-  const files = await glob(pattern, { cwd: root, dot: false, onlyFiles: true });
-  if (files.length === 0) throw new UsageError(`no profiles match ${input}`);
-  return files.sort().map((file) => ({ input: join(root, file), name: file }));
-}
-
-/** The part of a glob before its first pattern: outputs mirror the tree below it. */
-function globRoot(pattern: string): string {
-  const parts = resolve(pattern).split('/');
-  const first = parts.findIndex((part) => isDynamicPattern(part));
-  return parts.slice(0, first).join('/') || '/';
+  const { savedProfiles } = await import('./saved-profiles.ts');
+  return savedProfiles(input, info !== null);
 }
 
 async function looksLikeDirectory(path: string): Promise<boolean> {

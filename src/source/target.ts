@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Agent } from 'undici';
-import { ConfigError, type Output, type TargetConfig } from '../config.ts';
+import type { TargetConfig } from '../config.ts';
+import { ConfigError, type Output } from '../flags.ts';
 import { messageOf } from '../errors.ts';
 
 /**

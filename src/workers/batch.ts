@@ -1,14 +1,9 @@
-import { Tinypool } from 'tinypool';
 import { type Entry, type Job, symbolizeFile } from './profile-file.ts';
-import type { Resymbolizer, ResymOptions } from '../pipeline.ts';
-import type { ThreadJob } from './thread.ts';
+import type { Resymbolizer } from '../pipeline.ts';
+import type { ThreadsOptions } from './batch-threads.ts';
 
-export interface BatchOptions {
+export interface BatchOptions extends ThreadsOptions {
   readonly threads: number;
-  readonly storeDir: string | null;
-  readonly how: ResymOptions;
-  /** Called as each profile is done, in any order. */
-  readonly onDone: (entry: Entry) => void;
 }
 
 /** A thread takes 60 ms to start and to read the archive's catalog: fewer profiles than this are done without. */
@@ -31,21 +26,6 @@ export async function symbolizeAll(
     }
     return entries;
   }
-  const pool = new Tinypool({
-    // By its room: what is built of this file lies in another.
-    filename: new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href,
-    minThreads: useful,
-    maxThreads: useful,
-    concurrentTasksPerWorker: 2, // one reads or writes while the other computes
-  });
-  try {
-    const run = async (job: Job): Promise<Entry> => {
-      const entry = (await pool.run({ job, storeDir, how } satisfies ThreadJob)) as Entry;
-      onDone(entry);
-      return entry;
-    };
-    return await Promise.all(jobs.map(run));
-  } finally {
-    await pool.destroy();
-  }
+  const { onThreads } = await import('./batch-threads.ts');
+  return onThreads(jobs, useful, { storeDir, how, onDone });
 }

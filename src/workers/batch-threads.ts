@@ -1,0 +1,36 @@
+import { Tinypool } from 'tinypool';
+import type { ResymOptions } from '../pipeline.ts';
+import type { Entry, Job } from './profile-file.ts';
+import type { ThreadJob } from './thread.ts';
+
+export interface ThreadsOptions {
+  readonly storeDir: string | null;
+  readonly how: ResymOptions;
+  /** Called as each profile is done, in any order. */
+  readonly onDone: (entry: Entry) => void;
+}
+
+/** Saved profiles on several threads; entries come back in the order of `jobs`. */
+export async function onThreads(
+  jobs: readonly Job[],
+  threads: number,
+  { storeDir, how, onDone }: ThreadsOptions,
+): Promise<Entry[]> {
+  const pool = new Tinypool({
+    // By its room: what is built of this file lies in another.
+    filename: new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href,
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 2, // one reads or writes while the other computes
+  });
+  try {
+    const run = async (job: Job): Promise<Entry> => {
+      const entry = (await pool.run({ job, storeDir, how } satisfies ThreadJob)) as Entry;
+      onDone(entry);
+      return entry;
+    };
+    return await Promise.all(jobs.map(run));
+  } finally {
+    await pool.destroy();
+  }
+}
