@@ -13,6 +13,7 @@
  * - Past the deadline the best answer so far is given. Opening goes on detached, so the next profile is richer.
  * - Lookups yield to the event loop every few milliseconds: a server goes on serving while a profile is worked on.
  */
+import { Answers } from './answers.ts';
 import { Deadline, LATE } from './deadline.ts';
 import { isParseError } from './errors.ts';
 import { Ladder, type Proven } from './ladder.ts';
@@ -100,6 +101,7 @@ export class Engine implements Resymbolizer {
   readonly #finder: CandidateFinder;
   readonly #limits: BodyLimits;
   #known = new KnownAddresses();
+  readonly #answers = new Answers<ResymResult>();
 
   constructor(finder: CandidateFinder, limits: BodyLimits = DEFAULT_BODY_LIMITS) {
     this.#finder = finder;
@@ -107,6 +109,16 @@ export class Engine implements Resymbolizer {
   }
 
   async resymbolize(body: Uint8Array, options: ResymOptions = {}): Promise<ResymResult> {
+    const { pinned, repair, weigh, identity, docUrl, sourceMap } = options;
+    const key = this.#answers.key(body, [pinned, repair, weigh, identity, docUrl, sourceMap]);
+    const known = this.#answers.get(key, body);
+    if (known !== null) return known;
+    const result = await this.#resymbolize(body, options);
+    this.#answers.keep(key, body, result);
+    return result;
+  }
+
+  async #resymbolize(body: Uint8Array, options: ResymOptions): Promise<ResymResult> {
     const timings: { stage: string; ms: number }[] = [];
     let lapStart = performance.now();
     const lap = (stage: string): void => {

@@ -18,7 +18,7 @@ const ROWS = [
   ['gosym', 'dwarf', 'legacy'],
   ['symbolize', 'match'],
   ['store', 'rewrite'],
-  ['flags', 'config-file', 'config', 'deadline', 'ladder', 'pipeline', 'version', 'open-engine', 'workers'],
+  ['flags', 'config-file', 'config', 'deadline', 'answers', 'ladder', 'pipeline', 'version', 'open-engine', 'workers'],
   ['source', 'serve', 'capture', 'demo', 'cli'],
 ];
 
@@ -28,7 +28,7 @@ const WITHIN_ROW: Record<string, readonly string[]> = {
   'config-file': ['flags'],
   config: ['flags', 'config-file'],
   ladder: ['deadline'],
-  pipeline: ['deadline', 'ladder'],
+  pipeline: ['deadline', 'answers', 'ladder'],
   'open-engine': ['pipeline'],
   workers: ['pipeline', 'open-engine'],
   serve: ['source', 'capture'],
@@ -68,7 +68,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   protobufjs: ['profile', 'bytes', 'legacy'],
   pako: ['profile', 'bytes', 'object'],
   zstddec: ['object', 'bytes'],
-  'lru-cache': ['store', 'pipeline', 'workers', 'serve', 'source', 'symbolize'],
+  'lru-cache': ['store', 'answers', 'workers', 'serve', 'source', 'symbolize'],
   yaml: ['config-file', 'cli'],
   valibot: ['config', 'serve', 'capture', 'store'],
   undici: ['source', 'serve', 'store', 'capture', 'cli'],

@@ -55,6 +55,27 @@ describe('a profile through the pipeline', () => {
     assert.equal(result.report.mappings[0].agreed, result.report.mappings[0].checked);
   });
 
+  it('remembers a whole answer, and asks again for one that lacked something', async () => {
+    const own = new Engine(new CandidateFinder(null, new OpenedBinaries()));
+    const poor = await own.resymbolize(recorded);
+    assert.notEqual(poor.reason, '');
+    const [first, second, other] = [
+      await own.resymbolize(recorded, { pinned: [binary] }),
+      await own.resymbolize(new Uint8Array(recorded), { pinned: [binary] }),
+      await own.resymbolize(recorded, { pinned: [binary], identity: true }),
+    ];
+    const stages = (result: typeof first): string[] => result.timings.map(({ stage }) => stage);
+    assert.deepEqual(stages(second), ['remember']);
+    assert.deepEqual(
+      [stages(first), stages(other), stages(await own.resymbolize(recorded))],
+      [stages(poor), stages(poor), stages(poor)],
+    );
+    assert.deepEqual(second.body, first.body);
+    assert.notEqual(second.body.buffer, first.body.buffer);
+    assert.deepEqual(second.report, first.report);
+    assert.notDeepEqual(other.body, first.body);
+  });
+
   it('has nothing left to do on its own output', async () => {
     const once = await run(recorded, { pinned: [binary] });
     const twice = await run(once.body, { pinned: [binary] });

@@ -1,0 +1,61 @@
+/**
+ * The last answers, by the bytes that were asked: several people open one saved profile, a client that was cut off asks again.
+ *
+ * Only answers to which nothing could be added are kept: whatever comes into the archive later, they stay right.
+ */
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+
+/** What is kept of a profile's way through the pipeline. */
+interface Answer {
+  /** "" when nothing is left to name; so in each mapping. */
+  readonly reason: string;
+  readonly report: { readonly mappings: readonly { readonly reason: string }[] };
+  /** Builds that will be asked otherwise next time. */
+  readonly unindexed: readonly string[];
+  readonly body: Uint8Array;
+  readonly timings: readonly { readonly stage: string; readonly ms: number }[];
+}
+
+/** Bytes of all bodies kept. */
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Larger profiles are neither hashed nor kept. */
+const MAX_BODY_BYTES = 2 * 1024 * 1024;
+/** What the rest of an answer takes, about. */
+const REPORT_BYTES = 4096;
+
+export class Answers<T extends Answer> {
+  /** null instead of a body that was the one that came in. */
+  readonly #kept = new LRUCache<string, { readonly answer: T; readonly body: Uint8Array | null }>({
+    maxSize: MAX_BYTES,
+    sizeCalculation: ({ body }) => (body?.length ?? 0) + REPORT_BYTES,
+  });
+
+  /** What an answer is kept under; null when it will not be. @param how all options that decide about it */
+  key(body: Uint8Array, how: readonly unknown[]): string | null {
+    if (body.length > MAX_BODY_BYTES) return null;
+    return createHash('sha256').update(body).update(JSON.stringify(how)).digest('base64');
+  }
+
+  /** The answer, with a body of its own; null when there is none. */
+  get(key: string | null, body: Uint8Array): T | null {
+    const began = performance.now();
+    const kept = key === null ? undefined : this.#kept.get(key);
+    if (kept === undefined) return null;
+    const ownBody = kept.body === null ? body : new Uint8Array(kept.body);
+    return { ...kept.answer, body: ownBody, timings: [{ stage: 'remember', ms: performance.now() - began }] };
+  }
+
+  /** Keeps an answer when it is complete. @param body what was asked */
+  keep(key: string | null, body: Uint8Array, answer: T): void {
+    if (key === null || !isComplete(answer) || answer.body.length > MAX_BODY_BYTES) return;
+    const isSame = answer.body === body;
+    this.#kept.set(key, { answer: { ...answer, body: NOTHING }, body: isSame ? null : new Uint8Array(answer.body) });
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function isComplete({ reason, unindexed, report }: Answer): boolean {
+  return reason === '' && unindexed.length === 0 && report.mappings.every((mapping) => mapping.reason === '');
+}
