@@ -1,7 +1,7 @@
 /**
  * The last answers, by the bytes that were asked: several people open one saved profile, a client that was cut off asks again.
  *
- * Only answers to which nothing could be added are kept: whatever comes into the archive later, they stay right.
+ * Only answers to which nothing could be added are kept, as long as the binaries they come from are there.
  */
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -17,6 +17,13 @@ interface Answer {
   readonly timings: readonly { readonly stage: string; readonly ms: number }[];
 }
 
+interface Kept<T> {
+  readonly answer: T;
+  /** null: the one that came in. */
+  readonly body: Uint8Array | null;
+  readonly isValid: () => Promise<boolean>;
+}
+
 /** Bytes of all bodies kept. */
 const MAX_BYTES = 8 * 1024 * 1024;
 /** Larger profiles are neither hashed nor kept. */
@@ -25,8 +32,7 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024;
 const REPORT_BYTES = 4096;
 
 export class Answers<T extends Answer> {
-  /** null instead of a body that was the one that came in. */
-  readonly #kept = new LRUCache<string, { readonly answer: T; readonly body: Uint8Array | null }>({
+  readonly #kept = new LRUCache<string, Kept<T>>({
     maxSize: MAX_BYTES,
     sizeCalculation: ({ body }) => (body?.length ?? 0) + REPORT_BYTES,
   });
@@ -38,19 +44,24 @@ export class Answers<T extends Answer> {
   }
 
   /** The answer, with a body of its own; null when there is none. */
-  get(key: string | null, body: Uint8Array): T | null {
+  async get(key: string | null, body: Uint8Array): Promise<T | null> {
     const began = performance.now();
     const kept = key === null ? undefined : this.#kept.get(key);
-    if (kept === undefined) return null;
+    if (key === null || kept === undefined) return null;
+    if (!(await kept.isValid())) {
+      this.#kept.delete(key);
+      return null;
+    }
     const ownBody = kept.body === null ? body : new Uint8Array(kept.body);
     return { ...kept.answer, body: ownBody, timings: [{ stage: 'remember', ms: performance.now() - began }] };
   }
 
-  /** Keeps an answer when it is complete. @param body what was asked */
-  keep(key: string | null, body: Uint8Array, answer: T): void {
+  /** Keeps an answer when it is complete. @param body what was asked @param isValid whether the binaries it comes from are there */
+  keep(key: string | null, body: Uint8Array, answer: T, isValid: () => Promise<boolean>): void {
     if (key === null || !isComplete(answer) || answer.body.length > MAX_BODY_BYTES) return;
     const isSame = answer.body === body;
-    this.#kept.set(key, { answer: { ...answer, body: NOTHING }, body: isSame ? null : new Uint8Array(answer.body) });
+    const ownBody = isSame ? null : new Uint8Array(answer.body);
+    this.#kept.set(key, { answer: { ...answer, body: NOTHING }, body: ownBody, isValid });
   }
 }
 

@@ -33,7 +33,7 @@ import type { ProfileReport } from './rewrite/report.ts';
 import { SourceMap, type SourceRule } from './rewrite/source-map.ts';
 import { type MappingWork, survey } from './rewrite/survey.ts';
 import { Weigher } from './rewrite/weigher.ts';
-import type { CandidateFinder } from './store/candidates.ts';
+import type { Candidate, CandidateFinder } from './store/candidates.ts';
 import type { Lease } from './store/opened.ts';
 import { type MappedRange, Rebase } from './symbolize/rebase.ts';
 
@@ -111,14 +111,20 @@ export class Engine implements Resymbolizer {
   async resymbolize(body: Uint8Array, options: ResymOptions = {}): Promise<ResymResult> {
     const { pinned, repair, weigh, identity, docUrl, sourceMap } = options;
     const key = this.#answers.key(body, [pinned, repair, weigh, identity, docUrl, sourceMap]);
-    const known = this.#answers.get(key, body);
+    const known = await this.#answers.get(key, body);
     if (known !== null) return known;
-    const result = await this.#resymbolize(body, options);
-    this.#answers.keep(key, body, result);
+    const { result, used } = await this.#resymbolize(body, options);
+    this.#answers.keep(key, body, result, async () => {
+      return (await Promise.all(used.map((candidate) => candidate.isThere()))).every(Boolean);
+    });
     return result;
   }
 
-  async #resymbolize(body: Uint8Array, options: ResymOptions): Promise<ResymResult> {
+  /** `used`: the binaries it is made of. */
+  async #resymbolize(
+    body: Uint8Array,
+    options: ResymOptions,
+  ): Promise<{ result: ResymResult; used: readonly Candidate[] }> {
     const timings: { stage: string; ms: number }[] = [];
     let lapStart = performance.now();
     const lap = (stage: string): void => {
@@ -153,7 +159,7 @@ export class Engine implements Resymbolizer {
     if (this.#known.isFull) this.#known = new KnownAddresses();
     const weigher = options.weigh === true ? new Weigher(profile) : null;
     const left = nameable - namedAfter;
-    return {
+    const result: ResymResult = {
       status: !changed ? 'unchanged' : left > 0 ? 'partial' : 'enriched',
       reason: left > 0 ? `${left} of ${nameable} locations unnamed${worstReason(outcomes)}` : '',
       body: out,
@@ -170,6 +176,7 @@ export class Engine implements Resymbolizer {
       unindexed: [...run.unindexed],
       mappings: run.resolved,
     };
+    return { result, used: run.used };
   }
 
   async symbolNames(
@@ -206,6 +213,8 @@ class Run {
   readonly outcomes: MappingOutcome[] = [];
   readonly resolved: ResolvedMapping[] = [];
   readonly unindexed = new Set<string>();
+  /** Binaries that were proven. */
+  readonly used: Candidate[] = [];
   readonly #profile: Profile;
   readonly #ladder: Ladder;
   readonly #deadline: Deadline;
@@ -265,6 +274,7 @@ class Run {
     if (proven === LATE) outcome.late(TOO_LATE);
     if (proven === LATE || proven === null) return null;
     const { candidate, lease, verdict, evidence } = proven;
+    this.used.push(candidate);
     try {
       outcome.accepted(candidate, verdict, evidence);
       if (record.index === 0) this.main = factsOf(proven);
@@ -283,22 +293,30 @@ class Run {
   /** Looks up what lacks names and keeps what may replace it. */
   async #lookup(work: MappingWork, { located, verdict }: Proven, outcome: MappingOutcome): Promise<void> {
     const profile = this.#profile;
+    const { locations } = profile;
     const unknown: number[] = [];
-    for (const location of work.lacking) {
-      const found = located.knownLines(profile, location, verdict.lines);
-      if (found === undefined) unknown.push(location);
-      else this.#replace(work, location, found, outcome);
-    }
+    const inTime =
+      (await this.#each(work.lacking, (location) => {
+        const found = located.knownLines(profile, location, verdict.lines);
+        if (found === undefined) unknown.push(location);
+        else this.#replace(work, location, found, outcome);
+      })) &&
+      // In ascending order every page of a table and every unit of debug info is read once.
+      (await this.#each(locations.byAddress(unknown), (location) => {
+        this.#replace(work, location, located.lines(profile, location, verdict.lines), outcome);
+      }));
+    if (inTime) outcome.explainRest(profile, located);
+    else outcome.late(TOO_LATE);
+  }
+
+  /** Visits locations until time is up; false when it was. */
+  async #each(locations: readonly number[], visit: (location: number) => void): Promise<boolean> {
     let looked = 0;
-    // In ascending order every page of a table and every unit of debug info is read once.
-    for (const location of profile.locations.byAddress(unknown)) {
-      if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
-        outcome.late(TOO_LATE);
-        return;
-      }
-      this.#replace(work, location, located.lines(profile, location, verdict.lines), outcome);
+    for (const location of locations) {
+      if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) return false;
+      visit(location);
     }
-    outcome.explainRest(profile, located);
+    return true;
   }
 
   /** The location gets the lines found when they may stand there. */
@@ -314,19 +332,14 @@ class Run {
   async #repair(work: MappingWork, { located, isShifted }: Proven, outcome: MappingOutcome): Promise<void> {
     const repairer = new Repairer(this.#profile, located, isShifted);
     const { table } = this.lines;
-    let looked = 0;
-    for (const location of work.locations) {
-      if (this.lines.has(location)) continue;
-      if (++looked % LOOKUPS_PER_LOOK === 0 && (await this.#deadline.passed())) {
-        outcome.late(TOO_LATE);
-        return;
-      }
-      const found = repairer.at(location);
-      if (found === null) continue;
+    const inTime = await this.#each(work.locations, (location) => {
+      const found = this.lines.has(location) ? null : repairer.at(location);
+      if (found === null) return;
       const list = addFrames(table, found.frames);
       this.lines.set(location, list);
       outcome.repaired(found.damage, table, list);
-    }
+    });
+    if (!inTime) outcome.late(TOO_LATE);
   }
 }
 

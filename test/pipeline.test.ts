@@ -116,7 +116,13 @@ describe('a profile through the pipeline', () => {
   });
 
   it('answers in time with what it has while a binary is still being opened', async () => {
-    const slow: Candidate = { name: 'slow', foundBy: 'build-id', build: [], lease: () => new Promise(() => undefined) };
+    const slow: Candidate = {
+      name: 'slow',
+      foundBy: 'build-id',
+      build: [],
+      lease: () => new Promise(() => undefined),
+      isThere: () => Promise.resolve(true),
+    };
     const finder = { pinned: () => Promise.resolve([]), byId: () => Promise.resolve([slow]) };
     const late = new Engine(finder as unknown as CandidateFinder);
     const started = performance.now();

@@ -22,6 +22,8 @@ export interface Candidate {
   readonly build: readonly StoredBinary[];
   /** Rejects with what opening or parsing the file threw. */
   lease(): Promise<Lease>;
+  /** Whether the same files are still there. */
+  isThere(): Promise<boolean>;
 }
 
 /** Why the archive has nothing for a mapping, and what to do. */
@@ -59,7 +61,9 @@ export class CandidateFinder {
       if (!sameId && !sameName && mapping.index !== 0) continue;
       // Of a universal file the user named all parts, and at most one of them ran.
       const foundBy: FoundBy = sameId ? 'pinned' : idKnown ? 'pinned-other-id' : isOnly ? 'pinned' : 'name';
-      found.push({ candidate: { name, foundBy, build: [], lease }, rank: sameId ? 0 : sameName ? 1 : 2 });
+      const isThere = () => Promise.resolve(fileVersion(file) === version);
+      const candidate = { name, foundBy, build: [], lease, isThere };
+      found.push({ candidate, rank: sameId ? 0 : sameName ? 1 : 2 });
     }
     return found.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
   }
@@ -123,7 +127,8 @@ export class CandidateFinder {
 
   #candidate(store: SymbolStore, build: readonly StoredBinary[], foundBy: FoundBy): Candidate {
     const [{ name }] = build;
-    return { name, foundBy, build, lease: () => this.#opened.lease(keyOf(build), name, () => openBuild(store, build)) };
+    const lease = () => this.#opened.lease(keyOf(build), name, () => openBuild(store, build));
+    return { name, foundBy, build, lease, isThere: () => isThere(store, build) };
   }
 
   /** Why there is no candidate for a mapping. */
@@ -208,6 +213,18 @@ function fileVersion(path: string): string {
 /** Changes when one of the files does. */
 function keyOf(build: readonly StoredBinary[]): string {
   return `store:${build.map(({ path, version }) => `${path}:${version}`).join('|')}`;
+}
+
+/** False when a file is gone or was changed; what cannot be read is not there either. */
+async function isThere(store: SymbolStore, build: readonly StoredBinary[]): Promise<boolean> {
+  try {
+    const { go } = build[0].identity.ids;
+    const found = await store.find({ ...idOf(build[0]), ...(go !== null && { go }) });
+    return build.every(({ path, version }) => found.some((other) => other.path === path && other.version === version));
+  } catch (error) {
+    if (isSystemError(error)) return false;
+    throw error;
+  }
 }
 
 /** What a pinned path stands for. */

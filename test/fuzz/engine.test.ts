@@ -29,7 +29,13 @@ function engineOver(bytes: Uint8Array): Engine {
     const open = () => Promise.resolve(alone({ source: new BufferSource(bytes), release: () => undefined }));
     return opened.lease('shop', 'shop', open);
   };
-  const candidate: Candidate = { name: 'shop', foundBy: 'build-id', build: [], lease };
+  const candidate: Candidate = {
+    name: 'shop',
+    foundBy: 'build-id',
+    build: [],
+    lease,
+    isThere: () => Promise.resolve(true),
+  };
   const finder: Pick<CandidateFinder, 'pinned' | 'byId' | 'byFrames' | 'byName' | 'twinsOf' | 'absence'> = {
     pinned: () => Promise.resolve([]),
     byId: () => Promise.resolve([candidate]),
