@@ -19,11 +19,15 @@ export async function symbolizeAll(
   if (useful < 2) {
     const own = await engine();
     const entries: Entry[] = [];
-    for (const job of jobs) {
-      const entry = await symbolizeFile(own, job, how);
-      onDone(entry);
-      entries.push(entry);
-    }
+    const left = jobs.entries();
+    const work = async (): Promise<void> => {
+      for (const [i, job] of left) {
+        entries[i] = await symbolizeFile(own, job, how);
+        onDone(entries[i]);
+      }
+    };
+    // One reads or writes while the other computes.
+    await Promise.all([work(), work()]);
     return entries;
   }
   const { onThreads } = await import('./batch-threads.ts');

@@ -40,10 +40,13 @@ export async function attempt({ input, output }: Job, work: () => Promise<ResymR
 
 /** Whole or not at all: the file appears under its name only when it is complete. */
 export async function writeWhole(path: string, body: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   const part = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
   try {
-    await writeFile(part, body);
+    await writeFile(part, body).catch(async (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(part, body);
+    });
     await rename(part, path);
   } catch (error) {
     await rm(part, { force: true });

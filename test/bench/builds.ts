@@ -6,8 +6,11 @@ import { gzipSync } from 'node:zlib';
 import { openObject } from '../../src/object/open.ts';
 import { FileSource } from '../../src/store/file.ts';
 import { uncompressed } from '../support/erase.ts';
+import { numberField } from '../support/profile-model.ts';
 import { withBuildId } from '../support/with-build-id.ts';
 
+/** Field of a Profile. */
+const DURATION_NANOS = 10;
 const NOTE = '.note.gnu.build-id';
 /** namesz, descsz, type, "GNU\0" */
 const NOTE_HEAD = 16;
@@ -37,7 +40,8 @@ export function otherBuild(binary: string, dir: string, number: number): { path:
   return { path, buildId: id.toString('hex') };
 }
 
-/** The profile as of that build, gzipped. */
-export function profileOf(profile: string, buildId: string): Buffer {
-  return gzipSync(withBuildId(uncompressed(readFileSync(profile)), 0, buildId), { level: 1 });
+/** The profile as of that build, gzipped. @param duration nanoseconds: tells it from others of that build */
+export function profileOf(profile: string, buildId: string, duration = 0): Buffer {
+  const raw = withBuildId(uncompressed(readFileSync(profile)), 0, buildId);
+  return gzipSync(duration === 0 ? raw : Buffer.concat([raw, numberField(DURATION_NANOS, duration)]), { level: 1 });
 }

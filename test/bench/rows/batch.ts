@@ -21,12 +21,12 @@ interface Batch {
 /** Profiles of the compiler at work on different packages, each as of some build. */
 async function makeBatch(input: Profiled, builds: number, count: number): Promise<Batch> {
   const kinds = [input, input.parts[1], input.parts[2]];
-  const dir = await once('batch', [input.binary, builds, count, 1], (work) => {
+  const dir = await once('batch', [input.binary, builds, count, 2], (work) => {
     mkdirSync(join(work, 'profiles'));
     const ids = Array.from({ length: builds }, (_, i) => otherBuild(input.binary, join(work, 'builds'), i).buildId);
     for (let i = 0; i < count; i++) {
       const name = `${String(i).padStart(4, '0')}.pb.gz`;
-      writeFileSync(join(work, 'profiles', name), profileOf(kinds[i % kinds.length].bare, ids[i % builds]));
+      writeFileSync(join(work, 'profiles', name), profileOf(kinds[i % kinds.length].bare, ids[i % builds], 1e9 + i));
     }
   });
   return { profiles: join(dir, 'profiles'), builds: join(dir, 'builds'), count };

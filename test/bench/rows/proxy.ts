@@ -1,6 +1,6 @@
 /** Rows 8 and 11: the proxy under load, and its memory after many large builds. */
-import { rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
+import { readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bigGo, SIZES } from '../big-go.ts';
@@ -45,6 +45,12 @@ async function underLoad(settings: Settings, report: Report): Promise<void> {
         checkGoFrames(report, title, 'last answer', profileFrames(output), input);
         const all = (found.statuses['enriched'] ?? 0) === found.requests && found.errors === 0;
         report.check(title, 'all enriched', all, JSON.stringify({ ...found.statuses, ...found.failures }));
+        if (round === 0) {
+          const same = join(settings.scratch, 'row8-same.pb.gz');
+          writeFileSync(same, gzipSync(readFileSync(profile), { level: 1 }));
+          const again = await load(`${url}?file=${encodeURIComponent(same)}`, CLIENTS, Math.min(3, seconds), output);
+          report.say(`${title}, the same each time`, 'resym serve', loadText(again));
+        }
         if (round === rounds - 1 && !(jvm instanceof Missing))
           await whileIndexing(report, url, upstream.url, await sampledProfile(jvm.code, 1000), found, output);
       } finally {
