@@ -26,7 +26,7 @@ const SECTION = 'symbol index';
 /** Calls inlined into each other, one by one: compilers stop long before. */
 const MAX_FRAMES = 4096;
 /** Blocks read at once: of random addresses a thousand touch every run of a large index, a profile's a few. */
-const RUN_BLOCKS = 16;
+const RUN_BLOCKS = 4;
 /** Mangled names of templates reach some 100 KiB. */
 const MAX_STRING_BYTES = 1 << 20;
 
