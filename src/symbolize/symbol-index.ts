@@ -25,7 +25,7 @@ import {
 const SECTION = 'symbol index';
 /** Calls inlined into each other, one by one: compilers stop long before. */
 const MAX_FRAMES = 4096;
-/** Blocks read at once: of random addresses a thousand touch every run of a large index, a profile's a few. */
+/** Blocks read at once: four times as many take as long for a thousand random addresses, and more memory. */
 const RUN_BLOCKS = 4;
 /** Mangled names of templates reach some 100 KiB. */
 const MAX_STRING_BYTES = 1 << 20;

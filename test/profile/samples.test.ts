@@ -66,3 +66,25 @@ test('positions and counts in samples written in every way', () => {
     { numRuns: 500, seed: 3 },
   );
 });
+
+test('positions in the first mebibyte of samples, however they are written', () => {
+  const strings = [textField(6, ''), textField(6, 'f')];
+  const location = (id: number): Uint8Array => messageField(4, numberField(1, id), numberField(3, 0x1000 * id));
+  for (const ids of [
+    [1, 2, 3, 4],
+    [7, 2 ** 21, 2 ** 40, 9],
+  ]) {
+    const [first, second, third, last] = ids;
+    const sample = (...stack: number[]): Uint8Array =>
+      messageField(2, ...stack.map((id) => numberField(1, id)), lengthField(2, new Uint8Array(1000)));
+    const early = Array.from({ length: 900 }, () => sample(first, second));
+    const late = Array.from({ length: 300 }, () => sample(second, third));
+    const raw = Buffer.concat([...strings, ...ids.map(location), ...early, ...late, sample(last)]);
+    const profile = Profile.scan(raw);
+    assert.deepEqual([...profile.somePositions()], [IS_LEAF, IS_LEAF | IS_CALLER, IS_CALLER, 0]);
+    assert.deepEqual([...profile.positions()], [IS_LEAF, IS_LEAF | IS_CALLER, IS_CALLER, IS_LEAF]);
+    assert.deepEqual([...profile.somePositions()], [...profile.positions()], 'what is known is not counted again');
+    const short = Profile.scan(Buffer.concat([...strings, ...ids.map(location), sample(first, second), sample(last)]));
+    assert.deepEqual([...short.somePositions()], [...short.positions()]);
+  }
+});
