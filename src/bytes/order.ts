@@ -1,5 +1,7 @@
 /** Sorting flat columns: the permutation that puts a key column in ascending order, to be applied to its neighbours. */
 
+/** Up to this, shifting is faster than calling a comparison. */
+const FEW = 48;
 /** Below this a comparison sort is faster than the radix passes with their 65,536 counters. */
 const SMALL = 4096;
 
@@ -20,6 +22,7 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
     else largest = key;
   }
   if (sorted) return order;
+  if (count <= FEW) return insertionOrder(keys, order);
   if (count < SMALL) return order.sort((a, b) => keys[a] - keys[b] || a - b);
 
   // Least significant digit first, 16 bits a pass; keys of up to 2^32 as they mostly are, as integers.
@@ -42,6 +45,16 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
       other[next[d]++] = index;
     }
     [order, other] = [other, order];
+  }
+  return order;
+}
+
+function insertionOrder(keys: Float64Array, order: Uint32Array): Uint32Array {
+  for (let i = 1; i < order.length; i++) {
+    const key = keys[i];
+    let at = i;
+    for (; at > 0 && keys[order[at - 1]] > key; at--) order[at] = order[at - 1];
+    order[at] = i;
   }
   return order;
 }
