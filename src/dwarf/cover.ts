@@ -21,3 +21,11 @@ export interface Cover {
   /** Code of a scope or NO_SCOPE, and its line or NO_PLACE. Ranges are disjoint, and come in no order. */
   range(start: number, end: number, scope: number, place: number): void;
 }
+
+/** One of several neighbouring shares of the units, all about as large; counted from 0. */
+export interface Share {
+  readonly number: number;
+  readonly of: number;
+}
+
+export const ALL_UNITS: Share = { number: 0, of: 1 };
