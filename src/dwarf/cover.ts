@@ -22,10 +22,10 @@ export interface Cover {
   range(start: number, end: number, scope: number, place: number): void;
 }
 
-/** One of several neighbouring shares of the units, all about as large; counted from 0. */
+/** The units of which the middle lies in this part of all bytes of the units, 0 to 1: `from` counts, `to` does not. */
 export interface Share {
-  readonly number: number;
-  readonly of: number;
+  readonly from: number;
+  readonly to: number;
 }
 
-export const ALL_UNITS: Share = { number: 0, of: 1 };
+export const ALL_UNITS: Share = { from: 0, to: 1 };

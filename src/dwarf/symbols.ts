@@ -111,16 +111,16 @@ export class DwarfSymbols {
   }
 
   /** A share of the claims, by the units' bytes. */
-  #claimsOf({ number, of }: Share): (readonly [unit: number, ranges: number[]])[] {
+  #claimsOf({ from, to }: Share): (readonly [unit: number, ranges: number[]])[] {
     const claims = [...this.#claims()];
     const { offsets } = this.#file.units;
     const sizes = claims.map(([index]) => offsets[index + 1] - offsets[index]);
     const total = sizes.reduce((sum, size) => sum + size, 0);
     let before = 0;
     return claims.filter((_, i) => {
-      const middle = before + sizes[i] / 2;
+      const middle = (before + sizes[i] / 2) / total;
       before += sizes[i];
-      return Math.min(of - 1, Math.floor((of * middle) / total)) === number;
+      return middle >= from && middle < to;
     });
   }
 

@@ -41,7 +41,7 @@ describe('an index answers as its sources', { concurrency: 2 }, () => {
       assert.ok(bytes, 'something could not be read');
       for (const shares of [2, 5]) {
         const [first, ...others] = Array.from({ length: shares }, (_, number) =>
-          new SymbolMap([openFile(path)], split).startIndex({ number, of: shares }),
+          new SymbolMap([openFile(path)], split).startIndex({ from: number / shares, to: (number + 1) / shares }),
         );
         for (const other of others) first.add(other.part()!);
         assert.deepEqual(first.finish(), bytes, `of ${shares} shares`);
