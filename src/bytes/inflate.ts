@@ -40,7 +40,7 @@ let wasmLoading: Promise<void> | undefined;
 
 /** Inflates a zlib stream to exactly `expectedSize` bytes. `name` is the section, for the FormatError. */
 export function inflateZlib(bytes: Uint8Array, expectedSize: number, name: string): Uint8Array {
-  checkClaim(bytes, expectedSize, DEFLATE_MAX_RATIO, 'zlib', name);
+  checkClaim(bytes, expectedSize, 'zlib', name);
   const inflated = inflateAtMost(zlib.inflateSync, bytes, expectedSize, 'zlib', name);
   if (inflated.length !== expectedSize) {
     throw new FormatError(name, 0, `zlib data inflates to ${inflated.length} bytes, header says ${expectedSize}`);
@@ -76,7 +76,7 @@ async function loadZstd(): Promise<void> {
  * input can come out as garbage of the right size. Throws UnsupportedError when `prepareZstd()` was needed and not awaited.
  */
 export function inflateZstd(bytes: Uint8Array, expectedSize: number, name: string): Uint8Array {
-  checkClaim(bytes, expectedSize, ZSTD_MAX_RATIO, 'zstd', name);
+  checkClaim(bytes, expectedSize, 'zstd', name);
   const frames = zstdFrames(bytes, name);
   if (nativeZstd !== undefined) return inflateFrames(nativeZstd, frames, expectedSize, name);
   if (wasmZstd === undefined) {
@@ -123,7 +123,8 @@ function inflateFrames(
 }
 
 /** Refuses a stated size that the format cannot reach from so few bytes, before anything is allocated for it. */
-function checkClaim(bytes: Uint8Array, expectedSize: number, ratio: number, format: string, name: string): void {
+export function checkClaim(bytes: Uint8Array, expectedSize: number, format: 'zlib' | 'zstd', name: string): void {
+  const ratio = format === 'zlib' ? DEFLATE_MAX_RATIO : ZSTD_MAX_RATIO;
   if (!(expectedSize >= 0 && expectedSize <= bytes.length * ratio)) {
     throw new FormatError(name, 0, `${bytes.length} bytes of ${format} cannot inflate to ${expectedSize}`);
   }

@@ -1,9 +1,9 @@
 /** Sorting flat columns: the permutation that puts a key column in ascending order, to be applied to its neighbours. */
 
-/** Below this a comparison sort is faster than the radix passes with their 65,536 counters. */
-const SMALL = 4096;
-/** Below this V8's own sort of plain numbers is faster still, and needs no warming up. */
-const FEW = 2 ** 15;
+/** Up to this, shifting is faster than anything that must be set up. */
+const FEW = 48;
+/** Below this V8's own sort of plain numbers is faster than the radix passes with their 65,536 counters, and needs no warming up. */
+const MANY = 2 ** 15;
 /** Integers up to here are exact. */
 const EXACT = 2 ** 53;
 
@@ -14,7 +14,7 @@ const EXACT = 2 ** 53;
  */
 export function ascendingOrder(keys: Float64Array): Uint32Array {
   const count = keys.length;
-  let order = new Uint32Array(count);
+  const order = new Uint32Array(count);
   let sorted = true;
   let largest = 0;
   let smallest = Infinity;
@@ -26,11 +26,34 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
     if (key < smallest) smallest = key;
   }
   if (sorted) return order;
+  if (count <= FEW) return byInsertion(keys, order);
   const scale = 2 ** Math.ceil(Math.log2(count));
-  if (count < FEW && (largest - smallest + 1) * scale <= EXACT) return orderOfPacked(keys, order, smallest, scale);
-  if (count < SMALL) return order.sort((a, b) => keys[a] - keys[b] || a - b);
+  if (count < MANY && (largest - smallest + 1) * scale <= EXACT) return packed(keys, order, smallest, scale);
+  return byDigits(keys, order, largest);
+}
 
-  // Least significant digit first, 16 bits a pass; keys of up to 2^32 as they mostly are, as integers.
+function byInsertion(keys: Float64Array, order: Uint32Array): Uint32Array {
+  for (let i = 1; i < order.length; i++) {
+    const key = keys[i];
+    let at = i;
+    for (; at > 0 && keys[order[at - 1]] > key; at--) order[at] = order[at - 1];
+    order[at] = i;
+  }
+  return order;
+}
+
+/** Keys with their places behind them are sorted as plain numbers. */
+function packed(keys: Float64Array, order: Uint32Array, smallest: number, scale: number): Uint32Array {
+  const both = new Float64Array(keys.length);
+  for (let i = 0; i < both.length; i++) both[i] = (keys[i] - smallest) * scale + i;
+  both.sort();
+  for (let i = 0; i < both.length; i++) order[i] = both[i] % scale;
+  return order;
+}
+
+/** Least significant digit first, 16 bits a pass; keys of up to 2^32 as they mostly are, as integers. */
+function byDigits(keys: Float64Array, order: Uint32Array, largest: number): Uint32Array {
+  const count = keys.length;
   const small = largest <= 0xffffffff ? Uint32Array.from(keys) : null;
   let other = new Uint32Array(count);
   const next = new Uint32Array(0x10000);
@@ -51,15 +74,6 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
     }
     [order, other] = [other, order];
   }
-  return order;
-}
-
-/** Keys with their places behind them are sorted as plain numbers. */
-function orderOfPacked(keys: Float64Array, order: Uint32Array, smallest: number, scale: number): Uint32Array {
-  const packed = new Float64Array(keys.length);
-  for (let i = 0; i < packed.length; i++) packed[i] = (keys[i] - smallest) * scale + i;
-  packed.sort();
-  for (let i = 0; i < packed.length; i++) order[i] = packed[i] % scale;
   return order;
 }
 

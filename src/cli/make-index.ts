@@ -6,6 +6,7 @@ import { INDEX_SUFFIX } from '../store/layout.ts';
 import { builds } from '../store/archived.ts';
 import { indexBuild, type Indexed } from '../store/indexing.ts';
 import { messageOf } from '../errors.ts';
+import { makeIndexOnTwo } from '../workers/index-on-two.ts';
 import { existingStoreDir } from './archive.ts';
 import { openNamed } from './binary.ts';
 import { printable } from './fields.ts';
@@ -48,7 +49,7 @@ async function indexFile(path: string, { arch, output }: IndexOptions): Promise<
       process.stderr.write(`resym: ${printable(path)}: no index is made: ${why}\n`);
       return;
     }
-    const bytes = symbols.makeIndex();
+    const bytes = await makeIndexOnTwo(symbols, { path, arch: named.slice?.appleArch });
     if (bytes === null) throw new Error(`${printable(path)}: no index is made: ${symbols.problems.join('; ')}`);
     const to = output ?? named.file + INDEX_SUFFIX;
     await writeIndex(to, bytes);

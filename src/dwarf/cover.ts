@@ -21,3 +21,11 @@ export interface Cover {
   /** Code of a scope or NO_SCOPE, and its line or NO_PLACE. Ranges are disjoint, and come in no order. */
   range(start: number, end: number, scope: number, place: number): void;
 }
+
+/** The units of which the middle lies in this part of all bytes of the units, 0 to 1: `from` counts, `to` does not. */
+export interface Share {
+  readonly from: number;
+  readonly to: number;
+}
+
+export const ALL_UNITS: Share = { from: 0, to: 1 };

@@ -68,6 +68,47 @@ export class LineRows {
     return row < first ? -1 : row;
   }
 
+  /** Where the last `seek` was. */
+  #sequence = -1;
+  #row = -1;
+  /** The first address above that of the last `seek` where the answer may be another; Infinity above the last. */
+  end = Infinity;
+
+  /** As `find`, and `end` then is as `changesAfter`: both at once, and with little search where addresses follow each other. */
+  seek(address: number): number {
+    const starts = this.#starts;
+    const offsets = this.#offsets;
+    let sequence = this.#sequence;
+    if (sequence < 0 || address < starts[sequence] || address >= this.#startAfter(sequence)) {
+      sequence = lastAtOrBelow(starts, address);
+      this.#sequence = sequence;
+      this.#row = -1;
+    }
+    const next = this.#startAfter(sequence);
+    if (sequence < 0 || address >= this.#ends[sequence]) {
+      this.end = next;
+      return -1;
+    }
+    const offset = address - starts[sequence];
+    const last = this.#lastRows[sequence];
+    let row = this.#row;
+    if (row < 0 || offsets[row] > offset || (row < last && offsets[row + 1] <= offset)) {
+      // The next one, mostly.
+      if (row >= 0 && row < last && offsets[row + 1] <= offset && (row + 1 === last || offsets[row + 2] > offset))
+        row++;
+      else row = this.#rowIn(sequence, address);
+      this.#row = row;
+    }
+    const following = row < 0 ? this.#firstRows[sequence] : row + 1;
+    const end = row === last ? this.#ends[sequence] : starts[sequence] + offsets[following];
+    this.end = Math.min(end, next);
+    return row;
+  }
+
+  #startAfter(sequence: number): number {
+    return sequence + 1 < this.#starts.length ? this.#starts[sequence + 1] : Infinity;
+  }
+
   /** The first address above this one where `find` may say something else; Infinity above the last. */
   changesAfter(address: number): number {
     const sequence = lastAtOrBelow(this.#starts, address);

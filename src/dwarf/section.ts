@@ -1,6 +1,7 @@
 import { Cursor } from '../bytes/cursor.ts';
 import { FormatError } from '../errors.ts';
 import type { ObjectFile, Section } from '../object/object.ts';
+import { type CompressedBytes, compressedBytes } from '../object/section-bytes.ts';
 
 /** Uncompressed sections up to this size are read at once: as fast as a few hundred scattered reads. */
 const WHOLE_BYTES = 16 << 20;
@@ -42,6 +43,21 @@ export class DebugSection {
   /** Bytes, decompressed. */
   get size(): number {
     return this.#paged ? this.#section.size : this.whole().length;
+  }
+
+  /** Bytes in the file, compressed or not. */
+  get fileBytes(): number {
+    return this.#section.size;
+  }
+
+  /** Its compressed bytes; null when it is not compressed, or inflated already. */
+  get compressed(): CompressedBytes | null {
+    return this.#whole === undefined ? compressedBytes(this.#object, this.#section) : null;
+  }
+
+  /** Takes its bytes, which somebody else has inflated. */
+  lend(whole: Uint8Array): void {
+    this.#whole = whole;
   }
 
   get #paged(): boolean {

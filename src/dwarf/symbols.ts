@@ -12,17 +12,30 @@
 import { UnsupportedError } from '../errors.ts';
 import type { ObjectFile } from '../object/object.ts';
 import { CodeRanges } from './code-ranges.ts';
-import { type Cover, NO_PLACE, NO_SCOPE } from './cover.ts';
+import { ALL_UNITS, type Cover, NO_PLACE, NO_SCOPE, type Share } from './cover.ts';
 import { DebugFile } from './debug-file.ts';
 import { Problems } from './problems.ts';
 import { RangeColumns } from './range-columns.ts';
+import type { DebugSection } from './section.ts';
 import { type SplitFiles, SplitUnits } from './split-units.ts';
 import { openSupplement } from './supplement.ts';
+import type { SectionName } from './unit.ts';
 import { UnitRanges } from './unit-ranges.ts';
 import { type DwarfFrame, type DwarfLine, UnitSymbols } from './unit-symbols.ts';
 
 /** What is kept of units that were looked into; beyond it the ones not used for longest are read again. */
 const MAX_HELD_BYTES = 160 << 20;
+
+const SECTIONS: readonly SectionName[] = [
+  'abbrev',
+  'addr',
+  'line',
+  'line_str',
+  'ranges',
+  'rnglists',
+  'str',
+  'str_offsets',
+];
 
 export class DwarfSymbols {
   /** Sentences about what could not be read; bounded. Grows with use. */
@@ -80,10 +93,11 @@ export class DwarfSymbols {
 
   /**
    * Tells `cover` what `frames` and `line` would say of every address the units claim, a unit at a time; `isWanted` leaves
-   * ranges out by their start. Never throws on damaged bytes.
+   * ranges out by their start. Of several threads that each cover a share of the same file, one after the other tells the very same
+   * as one that covers all. Never throws on damaged bytes.
    */
-  cover(cover: Cover, isWanted: (start: number) => boolean): void {
-    for (const [index, ranges] of this.#claims()) {
+  cover(cover: Cover, isWanted: (start: number) => boolean, share = ALL_UNITS): void {
+    for (const [index, ranges] of this.#claimsOf(share)) {
       const holes: number[] = [];
       const taker = withHoles(cover, holes);
       for (let i = 0; i < ranges.length; i += 2) {
@@ -94,6 +108,20 @@ export class DwarfSymbols {
       for (let i = 0; i < holes.length; i += 2) this.#coverHole(holes[i], holes[i + 1], cover);
       this.#forget(index);
     }
+  }
+
+  /** A share of the claims, by the units' bytes. */
+  #claimsOf({ from, to }: Share): (readonly [unit: number, ranges: number[]])[] {
+    const claims = [...this.#claims()];
+    const { offsets } = this.#file.units;
+    const sizes = claims.map(([index]) => offsets[index + 1] - offsets[index]);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    let before = 0;
+    return claims.filter((_, i) => {
+      const middle = (before + sizes[i] / 2) / total;
+      before += sizes[i];
+      return middle >= from && middle < to;
+    });
   }
 
   /** By unit, the ranges that it is the first to claim: start, end, ... */
@@ -148,6 +176,17 @@ export class DwarfSymbols {
     this.#heldBytes = 0;
     this.#ranges = undefined;
     this.#file.release();
+  }
+
+  /** The sections that covering takes, as far as the file has them: for those who inflate them ahead. */
+  get sections(): DebugSection[] {
+    const file = this.#file;
+    return [file.info, ...SECTIONS.filter((name) => file.has(name)).map((name) => file.section(name))];
+  }
+
+  /** Bytes of .debug_info, as they are in the file. */
+  get fileBytes(): number {
+    return this.#file.info.fileBytes;
   }
 
   /** Bytes held in memory beside the sections, about. */

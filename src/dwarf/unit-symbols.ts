@@ -116,8 +116,8 @@ export class UnitSymbols {
 
   #coverLines(from: number, to: number, rows: LineRows | null, cover: Cover): void {
     for (let at = from; at < to;) {
-      const end = Math.min(to, rows?.changesAfter(at) ?? to);
-      const row = rows?.find(at) ?? -1;
+      const row = rows?.seek(at) ?? -1;
+      const end = Math.min(to, rows?.end ?? to);
       cover.range(at, end, NO_SCOPE, row < 0 ? NO_PLACE : this.#coveredPlace(rows!, row, cover));
       at = end;
     }
@@ -150,8 +150,8 @@ export class UnitSymbols {
       const isInside = segment < starts.length && starts[segment] <= at;
       let end = segment < starts.length ? Math.min(to, isInside ? ends[segment] : starts[segment]) : to;
       if (rows !== null && at >= rowEnd) {
-        const row = rows.find(at);
-        rowEnd = rows.changesAfter(at);
+        const row = rows.seek(at);
+        rowEnd = rows.end;
         place = row < 0 ? NO_PLACE : this.#coveredPlace(rows, row, cover);
       }
       if (rows !== null) end = Math.min(end, rowEnd);

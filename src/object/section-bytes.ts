@@ -10,11 +10,11 @@
  * Example, .zdebug_line: 5a 4c 49 42 | 00 00 00 00 00 01 2c 40 | 78 9c ...
  */
 import { Cursor } from '../bytes/cursor.ts';
-import { inflateZlib, inflateZstd } from '../bytes/inflate.ts';
+import { checkClaim, inflateZlib, inflateZstd } from '../bytes/inflate.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { FormatError, LimitError, UnsupportedError } from '../errors.ts';
 import { ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD } from './elf-constants.ts';
-import type { Section } from './object.ts';
+import type { ObjectFile, Section } from './object.ts';
 
 /** The .debug_info of a browser, the largest known, is a little below this. */
 const MAX_SECTION_BYTES = 2 ** 30;
@@ -63,28 +63,42 @@ export class SectionBytes {
   }
 }
 
+/** Compressed bytes of a section, and their size inflated as its header states it: not more than their method can make of them. */
+export interface CompressedBytes {
+  readonly method: 'zlib' | 'zstd';
+  readonly stream: Uint8Array;
+  readonly size: number;
+}
+
+/** null for a section that is not compressed. For those who inflate by themselves. */
+export function compressedBytes(
+  { source, pointerSize, littleEndian }: ObjectFile,
+  section: Section,
+): CompressedBytes | null {
+  if (section.compression === 'none' || section.noBits || section.size > MAX_SECTION_BYTES) return null;
+  const compressed = unwrap(section, source.read(section.fileOffset, section.size), pointerSize === 8, littleEndian);
+  checkClaim(compressed.stream, compressed.size, compressed.method, section.name);
+  return compressed;
+}
+
 function inflate(section: Section, bytes: Uint8Array, is64: boolean, littleEndian: boolean): Uint8Array {
+  const { method, stream, size } = unwrap(section, bytes, is64, littleEndian);
+  return method === 'zlib' ? inflateZlib(stream, size, section.name) : inflateZstd(stream, size, section.name);
+}
+
+function unwrap(section: Section, bytes: Uint8Array, is64: boolean, littleEndian: boolean): CompressedBytes {
   const { name, compression } = section;
-  switch (compression) {
-    case 'none':
-      return bytes;
-    case 'unknown': {
-      const method = new Cursor(bytes, littleEndian, name).skip(compressionHeaderSize(is64)).seek(0).u32();
-      throw new UnsupportedError(`${name} is compressed with method ${method}; known are 1 (zlib) and 2 (zstd)`);
-    }
-    case 'zlib':
-    case 'zstd': {
-      const cursor = new Cursor(bytes, littleEndian, name).skip(is64 ? 8 : 4);
-      const size = boundedSize(cursor.word(is64 ? 8 : 4), name);
-      const stream = bytes.subarray(Math.min(compressionHeaderSize(is64), bytes.length));
-      return compression === 'zlib' ? inflateZlib(stream, size, name) : inflateZstd(stream, size, name);
-    }
-    case 'zdebug': {
-      const cursor = new Cursor(bytes, false, name);
-      if (cursor.u32() !== 0x5a4c4942) throw new FormatError(name, 0, 'does not begin with "ZLIB"');
-      return inflateZlib(bytes.subarray(12), boundedSize(cursor.u64(), name), name);
-    }
+  const cursor = new Cursor(bytes, compression === 'zdebug' ? false : littleEndian, name);
+  if (compression === 'zdebug') {
+    if (cursor.u32() !== 0x5a4c4942) throw new FormatError(name, 0, 'does not begin with "ZLIB"');
+    return { method: 'zlib', stream: bytes.subarray(12), size: boundedSize(cursor.u64(), name) };
   }
+  if (compression !== 'zlib' && compression !== 'zstd') {
+    const method = cursor.skip(compressionHeaderSize(is64)).seek(0).u32();
+    throw new UnsupportedError(`${name} is compressed with method ${method}; known are 1 (zlib) and 2 (zstd)`);
+  }
+  const size = boundedSize(cursor.skip(is64 ? 8 : 4).word(is64 ? 8 : 4), name);
+  return { method: compression, stream: bytes.subarray(Math.min(compressionHeaderSize(is64), bytes.length)), size };
 }
 
 function boundedSize(size: number, name: string): number {

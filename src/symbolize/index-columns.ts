@@ -1,5 +1,7 @@
+import type { RangeRowColumns, RowColumns } from './index-part.ts';
+
 /** Rows of three numbers, each kept once: the numbers of rows are what other rows refer to. */
-export class UniqueRows {
+export class UniqueRows implements RowColumns {
   count = 0;
   a = new Uint32Array(1 << 12);
   b = new Uint32Array(1 << 12);
@@ -28,12 +30,17 @@ export class UniqueRows {
     this.b[row] = b;
     this.c[row] = c;
     this.#slots[slot] = row + 1;
-    if (this.count * 2 > this.#slots.length) this.#rehash();
+    if (this.count * 3 > this.#slots.length * 2) this.#rehash();
     return row;
   }
 
+  /** Without what finding rows takes. */
+  get columns(): RowColumns {
+    return { count: this.count, a: this.a, b: this.b, c: this.c };
+  }
+
   #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
+    const slots = new Uint32Array(this.#slots.length * 4);
     const mask = slots.length - 1;
     for (let row = 0; row < this.count; row++) {
       let slot = hash(this.a[row], this.b[row], this.c[row]) & mask;
@@ -45,7 +52,7 @@ export class UniqueRows {
 }
 
 /** Ranges as they come, in growing columns. */
-export class RangeRows {
+export class RangeRows implements RangeRowColumns {
   count = 0;
   starts = new Float64Array(1 << 12);
   ends = new Float64Array(1 << 12);
@@ -72,6 +79,11 @@ export class RangeRows {
     this.scopes[i] = scope;
     this.places[i] = place;
   }
+
+  get columns(): RangeRowColumns {
+    const { count, starts, ends, scopes, places } = this;
+    return { count, starts, ends, scopes, places };
+  }
 }
 
 /** Texts, each kept once, numbered by their offset. */
@@ -96,13 +108,41 @@ export class IndexStrings {
 
   /** The text of a number that `of` gave. */
   at(offset: number): string {
-    const length = new DataView(this.#bytes.buffer).getUint32(offset, true);
-    return decoder.decode(this.#bytes.subarray(offset + 4, offset + 4 + length));
+    return textAt(this.#bytes, offset);
   }
 
-  get bytes(): Uint8Array {
+  get bytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }
+
+  /**
+   * Takes over all strings of another, in their order, and writes into its bytes, where each string's length was, the number that it
+   * has here: of what the other counts, `numberIn` then says the number.
+   */
+  take(bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at < bytes.length;) {
+      const length = view.getUint32(at, true);
+      const text = length === 0 ? '' : textOf(bytes, at + 4, length);
+      view.setUint32(at, this.of(text), true);
+      at += 4 + length;
+    }
+  }
+}
+
+/** The number that `take` has left in the strings of another. */
+export function numberIn(taken: DataView, offset: number): number {
+  return taken.getUint32(offset, true);
+}
+
+/** The text at an offset of strings as the file has them. */
+export function textAt(bytes: Uint8Array, offset: number): string {
+  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(offset, true);
+  return textOf(bytes, offset + 4, length);
+}
+
+function textOf(bytes: Uint8Array, start: number, length: number): string {
+  return decoder.decode(bytes.subarray(start, start + length));
 }
 
 const encoder = new TextEncoder();

@@ -1,4 +1,6 @@
 import type { ByteSource } from '../bytes/source.ts';
+import { ALL_UNITS, type Share } from '../dwarf/cover.ts';
+import type { DebugSection } from '../dwarf/section.ts';
 import { DwarfSymbols } from '../dwarf/symbols.ts';
 import type { SplitFiles } from '../dwarf/split-units.ts';
 import type { DwarfFrame } from '../dwarf/unit-symbols.ts';
@@ -9,6 +11,7 @@ import type { ObjectFile } from '../object/object.ts';
 import type { Frame, Resolution } from './frame.ts';
 import { FunctionTable } from './function-table.ts';
 import { GO_GENERATED, IndexBuilder } from './index-builder.ts';
+import type { IndexUnderWay } from './index-part.ts';
 import { stampOf } from './index-stamp.ts';
 import { ReadableNames } from './readable-names.ts';
 import { SymbolIndex } from './symbol-index.ts';
@@ -163,6 +166,11 @@ export class SymbolMap {
    * not tell. Takes seconds for a large binary.
    */
   makeIndex(): Uint8Array | null {
+    return this.startIndex(ALL_UNITS).finish();
+  }
+
+  /** The same of a share of the debug info: the first one's index takes the parts of the others, in order, and is finished then. */
+  startIndex(share: Share): IndexUnderWay {
     const debugInfo = this.#dwarf;
     const tables = this.#functionTables();
     const before = this.#problems.length;
@@ -174,10 +182,25 @@ export class SymbolMap {
       symbolAt: (address) => this.#inTables(address)?.systemName ?? '',
       symbolBounds: boundsOf(tables),
     });
-    debugInfo?.source.cover(builder, (start) => !this.isGo(start - debugInfo.shift));
-    const bytes = builder.finish(this.stamp);
-    const isWhole = this.#problems.length === before && (debugInfo?.source.problems.length ?? 0) === 0;
-    return isWhole ? bytes : null;
+    debugInfo?.source.cover(builder, (start) => !this.isGo(start - debugInfo.shift), share);
+    const ifWhole = <T>(made: T): T | null =>
+      this.#problems.length === before && (debugInfo?.source.problems.length ?? 0) === 0 ? made : null;
+    debugInfo?.source.release();
+    return {
+      part: () => ifWhole(builder.part()),
+      add: (part) => builder.add(part),
+      finish: () => ifWhole(builder.finish(this.stamp)),
+    };
+  }
+
+  /** The sections of debug info that making an index reads. */
+  get debugSections(): DebugSection[] {
+    return this.#dwarf?.source.sections ?? [];
+  }
+
+  /** Bytes of debug info in the files: what making an index has to read. */
+  get debugInfoBytes(): number {
+    return this.#dwarf?.source.fileBytes ?? 0;
   }
 
   /** Every name a symbol table has for the function at an address, as linked: aliases are all right. */

@@ -39,6 +39,13 @@ describe('an index answers as its sources', { concurrency: 2 }, () => {
       const split = filesBeside(path);
       const bytes = new SymbolMap([object], split).makeIndex();
       assert.ok(bytes, 'something could not be read');
+      for (const shares of [2, 5]) {
+        const [first, ...others] = Array.from({ length: shares }, (_, number) =>
+          new SymbolMap([openFile(path)], split).startIndex({ from: number / shares, to: (number + 1) / shares }),
+        );
+        for (const other of others) first.add(other.part()!);
+        assert.deepEqual(first.finish(), bytes, `of ${shares} shares`);
+      }
       const indexed = new SymbolMap([object], split);
       assert.ok(indexed.useIndex(new BufferSource(bytes)));
       const live = new SymbolMap([object], split);
