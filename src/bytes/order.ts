@@ -4,6 +4,8 @@
 const FEW = 48;
 /** Below this V8's own sort of plain numbers is faster than the radix passes with their 65,536 counters, and needs no warming up. */
 const MANY = 2 ** 15;
+/** Where that cannot be, below this a comparison sort is faster than they are. */
+const SMALL = 4096;
 /** Integers up to here are exact. */
 const EXACT = 2 ** 53;
 
@@ -29,7 +31,7 @@ export function ascendingOrder(keys: Float64Array): Uint32Array {
   if (count <= FEW) return byInsertion(keys, order);
   const scale = 2 ** Math.ceil(Math.log2(count));
   if (count < MANY && (largest - smallest + 1) * scale <= EXACT) return packed(keys, order, smallest, scale);
-  return byDigits(keys, order, largest);
+  return count < SMALL ? order.sort((a, b) => keys[a] - keys[b] || a - b) : byDigits(keys, order, largest);
 }
 
 function byInsertion(keys: Float64Array, order: Uint32Array): Uint32Array {
@@ -52,10 +54,11 @@ function packed(keys: Float64Array, order: Uint32Array, smallest: number, scale:
 }
 
 /** Least significant digit first, 16 bits a pass; keys of up to 2^32 as they mostly are, as integers. */
-function byDigits(keys: Float64Array, order: Uint32Array, largest: number): Uint32Array {
+function byDigits(keys: Float64Array, from: Uint32Array, largest: number): Uint32Array {
   const count = keys.length;
   const small = largest <= 0xffffffff ? Uint32Array.from(keys) : null;
-  let other = new Uint32Array(count);
+  let order = from;
+  let other: Uint32Array = new Uint32Array(count);
   const next = new Uint32Array(0x10000);
   for (let scale = 1, shift = 0; scale <= largest; scale *= 0x10000, shift += 16) {
     next.fill(0);
