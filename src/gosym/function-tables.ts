@@ -44,7 +44,7 @@ export class FunctionTables {
   readonly #table: PagedBytes;
   readonly #header: PclntabHeader;
   readonly #treeOf: (record: FunctionRecord) => number;
-  readonly #store = new PcValueStore();
+  #store = new PcValueStore();
   readonly #positions = new Map<number, number>();
   #size = 0;
   /** Of the entered function's tables in the store. */
@@ -61,6 +61,12 @@ export class FunctionTables {
 
   get heldBytes(): number {
     return this.#store.ints.byteLength;
+  }
+
+  /** Gives the memory back; `at` may not be asked before the next `enter`. */
+  release(): void {
+    this.#store = new PcValueStore();
+    this.#positions.clear();
   }
 
   /**

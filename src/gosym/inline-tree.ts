@@ -48,6 +48,10 @@ export class InlineTrees {
     return this.#bytes?.heldBytes ?? 0;
   }
 
+  release(): void {
+    this.#bytes?.release();
+  }
+
   /** Where the function's tree is, for the accessors below; -1 none. Throws FormatError when it is nowhere in the file. */
   treeOf(record: FunctionRecord): number {
     const { layout, pointerSize } = this.#header;

@@ -77,7 +77,17 @@ export class PagedBytes {
 
   /** Bytes held in memory for this range. */
   get heldBytes(): number {
-    return this.#pages === null ? this.length : this.#held.length * PAGE_BYTES;
+    return this.#pages === null ? this.bytes.length : this.#held.length * PAGE_BYTES;
+  }
+
+  /** Gives the memory back. What is asked for from now on is read again. */
+  release(): void {
+    this.bytes = new Uint8Array(0);
+    this.base = 0;
+    this.#view = viewOf(this.bytes);
+    this.#pages?.fill(undefined);
+    this.#held.length = 0;
+    this.#hand = 0;
   }
 
   /** Makes the window hold `offset` and returns its index in `bytes`. Throws FormatError outside the range. */
@@ -87,8 +97,14 @@ export class PagedBytes {
     if (!(offset >= 0 && offset < this.length)) {
       throw new FormatError(this.section, Math.max(0, offset || 0), `outside its ${this.length} bytes`);
     }
+    const pages = this.#pages;
+    if (pages === null) {
+      this.bytes = this.#source.read(this.#fileOffset, this.length);
+      this.#view = viewOf(this.bytes);
+      return offset;
+    }
     const number = Math.floor(offset / PAGE_BYTES);
-    const page = this.#pages?.[number] ?? this.#load(number);
+    const page = pages[number] ?? this.#load(number);
     page.used = true;
     this.bytes = page.bytes;
     this.#view = page.view;

@@ -119,6 +119,19 @@ export class GoSymbols {
     return this.table.heldBytes + this.#trees.heldBytes + this.#tables.heldBytes + 2 * this.#stringChars + entries;
   }
 
+  /** Gives back the memory that lookups have taken. The next ones read anew. */
+  release(): void {
+    this.table.release();
+    this.#trees.release();
+    this.#tables.release();
+    this.#strings.clear();
+    this.#stringChars = 0;
+    this.#function = -1;
+    this.#functionStart = this.#functionEnd = 0;
+    this.#answerStart = this.#answerEnd = 0;
+    this.#answer = null;
+  }
+
   /** True for addresses in Go text: the function table speaks about them. */
   covers(address: number): boolean {
     return address >= this.minPc && address < this.maxPc && this.#text.offsetOf(address) >= 0;

@@ -21,7 +21,7 @@ export const BLOCK_BYTES = 16 << 10;
 const BYPASS_BYTES = 4096;
 
 /** All sources of the process together. The operating system caches the files too; this only saves the calls. */
-export const CACHE_BYTES = 32 << 20;
+export const CACHE_BYTES = 12 << 20;
 
 /** readSync takes no more at once, and no parser should want to. */
 const MAX_READ_BYTES = 2 ** 31 - 1;

@@ -16,6 +16,12 @@ export interface Lease {
 
 const LOOK_FOR_INDEX_MS = 5000;
 
+/**
+ * Binaries nobody asks at the moment that keep what their lookups have read, some 15 MB of each. What they answered is remembered
+ * elsewhere; the others read anew what is asked of them for the first time.
+ */
+const MAX_FRESH = 2;
+
 interface Entry {
   readonly key: string;
   readonly binary: OpenedBinary;
@@ -36,6 +42,8 @@ export class OpenedBinaries {
   readonly #opening = new Map<string, Promise<Entry>>();
   readonly #warm: LRUCache<string, Entry>;
   readonly #lookForIndexMs: number;
+  /** Those used last, the latest at the end. */
+  readonly #fresh: Entry[] = [];
 
   /**
    * @param max binaries kept open at once; each costs its touched pages and a file descriptor
@@ -68,8 +76,19 @@ export class OpenedBinaries {
         released = true;
         leased.leases--;
         closeIfIdle(leased);
+        this.#wasUsed(leased);
       },
     };
+  }
+
+  #wasUsed(entry: Entry): void {
+    const fresh = this.#fresh;
+    const at = fresh.indexOf(entry);
+    if (at >= 0) fresh.splice(at, 1);
+    if (!entry.closed) fresh.push(entry);
+    if (fresh.length <= MAX_FRESH) return;
+    const [oldest] = fresh.splice(0, 1);
+    if (oldest.leases === 0) oldest.binary.symbols.rest();
   }
 
   /** A binary that is asked again and again is worth an index, and somebody may have made one. */

@@ -113,6 +113,14 @@ export class SymbolIndex {
     return { source: fromTable === true ? 'symtab' : 'dwarf', frames };
   }
 
+  /** Gives back what lookups have taken. */
+  release(): void {
+    for (const table of this.#tables) table.release();
+    this.#strings.release();
+    this.#functions.fill(undefined);
+    this.#files.clear();
+  }
+
   /** Goes to the last range that starts at or below an offset; false when there is none. */
   #seekRange(offset: number): boolean {
     const block = lastAtOrBelow(this.#firsts, offset);
@@ -213,6 +221,11 @@ class Table {
     this.#at = (row - block * this.#perBlock) * this.#stride;
   }
 
+  release(): void {
+    this.#bytes = new Uint8Array(0);
+    this.#blocks.release();
+  }
+
   first(): number {
     return read(this.#bytes, this.#at, this.#widths[0]);
   }
@@ -252,6 +265,11 @@ class Blocks {
     this.#blockBytes = blockBytes;
     this.#checksums = checksums;
     this.#read = new Array<Uint8Array | undefined>(checksums.length);
+  }
+
+  release(): void {
+    this.#read.fill(undefined);
+    this.#runs.length = 0;
   }
 
   block(number: number): Uint8Array {

@@ -107,6 +107,14 @@ export class SymbolMap {
     return answer;
   }
 
+  /** Gives back what lookups in Go's tables and in an index have taken; debug info, which takes long to read, is kept. */
+  rest(): void {
+    this.go?.release();
+    this.#index?.release();
+    this.#keptAddresses.fill(-1);
+    this.#keptAnswers.fill(null);
+  }
+
   #find(address: number): Resolution | null {
     const { go } = this;
     if (go !== null && this.isGo(address)) {

@@ -58,6 +58,10 @@ test('a table of 60 MB costs what its touched windows cost', () => {
   for (let k = 0; k < 100_000; k++) check(symbols, next(FUNCTIONS));
   assert.ok(symbols.heldBytes < 100 << 20, `${symbols.heldBytes} bytes held`);
   for (const i of [0, 1, FUNCTIONS >> 1, FUNCTIONS - 1]) check(symbols, i);
+  symbols.release();
+  assert.equal(symbols.table.heldBytes, 0);
+  assert.ok(symbols.heldBytes < 1 << 20, `${symbols.heldBytes} bytes held`);
+  for (const i of [FUNCTIONS - 1, 0, 1, FUNCTIONS >> 1]) check(symbols, i);
 });
 
 test('its hash is taken in pieces and is that of the bytes', () => {

@@ -30,6 +30,34 @@ describe('open binaries', () => {
     assert.deepEqual(seen, { opened: 1, released: 0 });
   });
 
+  it('give back what lookups took when two others were used since, and answer as before', async () => {
+    const { open } = opener();
+    const opened = new OpenedBinaries();
+    const first = await opened.lease('a', 'a', open);
+    const { symbols } = first.binary;
+    const go = symbols.go!;
+    const asked = [go.minPc, go.minPc + 100, go.maxPc - 1].map((address) => ({
+      address,
+      found: symbols.lookup(address),
+    }));
+    assert.ok(asked[0].found !== null && go.table.heldBytes > 0);
+    const use = async (key: string): Promise<void> => (await opened.lease(key, key, open)).release();
+    for (const key of ['b', 'c', 'd']) await use(key);
+    assert.ok(go.table.heldBytes > 0, 'it is leased');
+    first.release();
+    await use('b');
+    assert.ok(go.table.heldBytes > 0, 'only one other was used');
+    await use('c');
+    assert.equal(go.table.heldBytes, 0);
+    for (const { address, found } of asked) assert.deepEqual(symbols.lookup(address), found);
+    assert.ok(go.table.heldBytes > 0);
+    await use('a');
+    await use('d');
+    assert.ok(go.table.heldBytes > 0);
+    await use('b');
+    assert.equal(go.table.heldBytes, 0);
+  });
+
   it('close an evicted binary with its last lease, not before', async () => {
     const { seen, open } = opener();
     const opened = new OpenedBinaries(1);

@@ -72,9 +72,10 @@ describe('an index of a Go program with C in it', { skip: needsGo('1.26') || nee
     const bytes = map.makeIndex()!;
     const index = new SymbolIndex(new BufferSource(bytes));
     const sources = new Set<string>();
-    for (const address of randomAddresses(object, 5000)) {
+    for (const [i, address] of [...randomAddresses(object, 5000)].entries()) {
       const expected = map.lookup(address);
       sources.add(expected?.source ?? 'none');
+      if (i % 100 === 99) index.release(); // answers stay the same
       assert.deepEqual(index.lookup(address), map.isGo(address) ? null : expected, `at 0x${address.toString(16)}`);
     }
     for (const source of ['pclntab', 'dwarf']) assert.ok(sources.has(source), source);
