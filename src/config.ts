@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
-import { ConfigError, type Flags, MAX_WORKERS, type Output, saidOutput, saidWorkers, storeDir } from './flags.ts';
+import { archivePlace, ConfigError, type Flags, MAX_WORKERS, type Output, saidOutput, saidWorkers } from './flags.ts';
 import { docUrlProblem } from './rewrite/build-comments.ts';
 import { parseSourceRule } from './rewrite/source-map.ts';
 
@@ -85,7 +85,8 @@ export type TargetConfig = v.InferOutput<typeof TargetSchema>;
 
 export interface Config extends Output {
   readonly listen: { readonly host: string; readonly port: number };
-  readonly storeDir: string;
+  /** As store/place.ts has it. */
+  readonly archive: string;
   readonly targets: ReadonlyMap<string, TargetConfig>;
   readonly defaultTarget: string | null;
   readonly budgetMs: number;
@@ -111,7 +112,7 @@ export async function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Promise<
   const only = targets.size === 1 ? [...targets.keys()][0] : null;
   return {
     listen: parseListen(flags.listen ?? env['RESYM_LISTEN'] ?? file.listen ?? DEFAULT_LISTEN),
-    storeDir: flags.store ?? env['RESYM_STORE'] ?? file.store ?? storeDir(undefined, env),
+    archive: archivePlace(flags.store ?? (env['RESYM_STORE'] || file.store), env),
     targets,
     defaultTarget: file.defaultTarget ?? only,
     identity: file.identity,

@@ -76,7 +76,7 @@ function checkedRule(text: string, where: string): SourceRule {
   return rule;
 }
 
-/** The archive's directory: flag or file, RESYM_STORE, XDG_DATA_HOME/resym, ~/.local/share/resym. */
-export function storeDir(flag: string | undefined, env: NodeJS.ProcessEnv): string {
+/** Where the archive is, as store/place.ts has it: flag or file, RESYM_STORE, XDG_DATA_HOME/resym, ~/.local/share/resym. */
+export function archivePlace(flag: string | undefined, env: NodeJS.ProcessEnv): string {
   return flag ?? env['RESYM_STORE'] ?? join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'resym');
 }

@@ -1,10 +1,11 @@
 import { Engine } from './pipeline.ts';
 import { CandidateFinder } from './store/candidates.ts';
-import { DirectoryStore } from './store/directory.ts';
 import { OpenedBinaries } from './store/opened.ts';
+import { openStore } from './store/place.ts';
 
-/** An engine over the archive in `dir`; null: without one, for pinned binaries alone. Rejects as DirectoryStore.open does. */
-export async function openEngine(dir: string | null): Promise<Engine> {
-  const store = dir === null ? null : await DirectoryStore.open(dir);
+/** An engine over archives, as store/place.ts names them; none: for pinned binaries alone. Rejects as openStore does. */
+export async function openEngine(archives: readonly string[]): Promise<Engine> {
+  const [place] = archives;
+  const store = place === undefined ? null : await openStore(place);
   return new Engine(new CandidateFinder(store, new OpenedBinaries()));
 }

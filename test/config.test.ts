@@ -25,7 +25,7 @@ describe('configuration', () => {
   it('has defaults for everything', async () => {
     const config = await loadConfig({}, { XDG_DATA_HOME: '/data' });
     assert.deepEqual(config.listen, { host: '127.0.0.1', port: 7070 });
-    assert.equal(config.storeDir, '/data/resym');
+    assert.equal(config.archive, '/data/resym');
     assert.equal(config.targets.size, 0);
     assert.equal(config.defaultTarget, null);
     assert.equal(config.budgetMs, 2000);
@@ -39,10 +39,10 @@ describe('configuration', () => {
     assert.equal((await loadConfig({}, env)).listen.port, 2);
     assert.equal((await loadConfig({ listen: '[::1]:3' }, env)).listen.port, 3);
     assert.equal((await loadConfig({ listen: '[::1]:3' }, env)).listen.host, '::1');
-    assert.equal((await loadConfig({}, env)).storeDir, '/from/file');
-    assert.equal((await loadConfig({}, { ...env, RESYM_STORE: '/from/env' })).storeDir, '/from/env');
+    assert.equal((await loadConfig({}, env)).archive, '/from/file');
+    assert.equal((await loadConfig({}, { ...env, RESYM_STORE: '/from/env' })).archive, '/from/env');
     assert.equal(
-      (await loadConfig({ store: '/from/flag' }, { ...env, RESYM_STORE: '/from/env' })).storeDir,
+      (await loadConfig({ store: '/from/flag' }, { ...env, RESYM_STORE: '/from/env' })).archive,
       '/from/flag',
     );
     const workers = { RESYM_CONFIG: file('workers: 3\n') };

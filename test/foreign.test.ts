@@ -231,7 +231,7 @@ async function archiveOf(...files: readonly { path: string; name: string }[]): P
 }
 
 async function resymbolize(archive: string | null, profile: Uint8Array, pinned: readonly string[] = []) {
-  const result = await (await openEngine(archive)).resymbolize(profile, { pinned });
+  const result = await (await openEngine(archive === null ? [] : [archive])).resymbolize(profile, { pinned });
   assertUntouched(profile, result.body);
   return result;
 }

@@ -48,7 +48,7 @@ export async function demo(options: DemoOptions): Promise<void> {
     const target = new Target('shop', { url: service.url, forwardAuthorization: false, binaries: [] });
     closing.unshift(() => target.close());
     const server = new HttpServer();
-    const app = createApp({ targets: new Map([['shop', target]]), resymbolizer: await openEngine(archive) });
+    const app = createApp({ targets: new Map([['shop', target]]), resymbolizer: await openEngine([archive]) });
     await listen(server, app, port, options.port === undefined);
     closing.unshift(() => server.close(0));
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { MappingReport, ProfileReport, TriedBinary, Unresolved, Weight } from '../rewrite/report.ts';
 import { openEngine } from '../open-engine.ts';
-import { existingStoreDir } from './archive.ts';
+import { existingArchives } from './archive.ts';
 import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
 
@@ -17,7 +17,7 @@ const MAX_LISTED = 5;
 
 export async function explain(path: string, options: ExplainOptions): Promise<void> {
   const body = path === '-' ? await readStdin() : await readFile(path);
-  const engine = await openEngine(existingStoreDir(options.store));
+  const engine = await openEngine(existingArchives(options.store));
   const { binary: pinned = [], repair = false } = options;
   const { report } = await engine.resymbolize(body, { pinned, repair, weigh: true });
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : explained(report));

@@ -1,13 +1,13 @@
 import { assemble } from '../store/assembly.ts';
 import { Beside } from '../store/beside.ts';
-import { DirectoryStore } from '../store/directory.ts';
 import { writeIndex } from '../store/index-files.ts';
 import { INDEX_SUFFIX } from '../store/layout.ts';
 import { builds } from '../store/archived.ts';
 import { indexBuild, type Indexed } from '../store/indexing.ts';
+import { openStore } from '../store/place.ts';
 import { messageOf } from '../errors.ts';
 import { makeIndexOnTwo } from '../workers/index-on-two.ts';
-import { existingStoreDir } from './archive.ts';
+import { existingArchives } from './archive.ts';
 import { openNamed } from './binary.ts';
 import { printable } from './fields.ts';
 import { UsageError } from './usage.ts';
@@ -22,9 +22,9 @@ export interface IndexOptions {
 export async function makeIndex(binary: string | undefined, options: IndexOptions): Promise<void> {
   if (binary !== undefined) return indexFile(binary, options);
   if (options.output !== undefined) throw new UsageError('--output is for the index of one binary');
-  const dir = existingStoreDir(options.store);
-  if (dir === null) throw new UsageError('there is no archive yet, and no binary was named');
-  const store = await DirectoryStore.open(dir);
+  const [place] = existingArchives(options.store);
+  if (place === undefined) throw new UsageError('there is no archive yet, and no binary was named');
+  const store = await openStore(place);
   try {
     const files = (await store.list()).filter(({ problem }) => problem === '');
     for (const build of builds(files)) {

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { opendir } from 'node:fs/promises';
+import { mkdir, opendir } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { type Logger, pino } from 'pino';
 import { loadConfig } from '../config.ts';
@@ -17,13 +17,10 @@ import { UsageError } from './usage.ts';
 export async function serve(flags: Flags): Promise<void> {
   const { config, targets } = await configure(flags);
   const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
-  const storeDir = existsSync(config.storeDir) ? config.storeDir : null;
-  if (storeDir === null) {
-    logger.warn({ store: config.storeDir }, 'there is no archive yet: profiles pass through until there is one');
-  }
-  const pool = config.workers > 0 ? await startPool(config.workers, storeDir) : null;
-  const engine = pool ?? (await ownEngine(storeDir));
-  const maker = storeDir === null ? null : new IndexMaker(engine, { storeDir, onMade: tell(logger) });
+  const archives = await usable(config.archive, logger);
+  const pool = config.workers > 0 ? new EnginePool({ threads: config.workers, archives }) : null;
+  const engine = pool ?? (await ownEngine(archives));
+  const maker = archives.length === 0 ? null : new IndexMaker(engine, { archives, onMade: tell(logger) });
   const server = new HttpServer();
   const options: AppOptions = {
     targets,
@@ -38,7 +35,10 @@ export async function serve(flags: Flags): Promise<void> {
   let app: Promise<RequestListener> | null = null;
   const load = (): Promise<RequestListener> => (app ??= import('../serve/app.ts').then((m) => m.createApp(options)));
   await server.listen((req, res) => void load().then((answer) => answer(req, res)), config.listen);
-  logger.info({ url: server.url, store: storeDir, targets: [...targets.keys()] }, `listening on ${server.url}`);
+  logger.info(
+    { url: server.url, archive: archives[0] ?? null, targets: [...targets.keys()] },
+    `listening on ${server.url}`,
+  );
   await load();
   pool?.warmUp(); // the first profile is to find a thread
   await Promise.all([...targets.values()].map((target) => target.dispatcher()));
@@ -46,13 +46,22 @@ export async function serve(flags: Flags): Promise<void> {
   await Promise.all([maker?.close(), pool?.close(), ...[...targets.values()].map((target) => target.close())]);
 }
 
-/** Rejects with what its threads would find out too late: StoreError or the system's error for what is no directory to be read. */
-async function startPool(threads: number, storeDir: string | null): Promise<EnginePool> {
-  if (storeDir !== null) {
-    if (!statSync(storeDir).isDirectory()) throw new StoreError('no-store', `${storeDir} is no directory`);
-    await (await opendir(storeDir)).close();
+/**
+ * The archive, made if it is not there. None when it cannot be made: then profiles pass through. Rejects with what its threads would
+ * find out too late: StoreError or the system's error for what is no directory to be read.
+ */
+async function usable(place: string, logger: Logger): Promise<string[]> {
+  if (!existsSync(place)) {
+    try {
+      await mkdir(place, { recursive: true });
+    } catch (error) {
+      logger.warn({ archive: place, problem: messageOf(error) }, 'there is no archive: profiles pass through');
+      return [];
+    }
   }
-  return new EnginePool({ threads, storeDir });
+  if (!statSync(place).isDirectory()) throw new StoreError('no-store', `${place} is no directory`);
+  await (await opendir(place)).close();
+  return [place];
 }
 
 function tell(logger: Logger): IndexMakerOptions['onMade'] {
@@ -63,9 +72,9 @@ function tell(logger: Logger): IndexMakerOptions['onMade'] {
 }
 
 /** Loaded only where no thread does: it is most of resym. */
-async function ownEngine(storeDir: string | null): Promise<Resymbolizer> {
+async function ownEngine(archives: readonly string[]): Promise<Resymbolizer> {
   const { openEngine } = await import('../open-engine.ts');
-  return openEngine(storeDir);
+  return openEngine(archives);
 }
 
 /** A configuration that cannot be used is a usage error. */

@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { isParseError, messageOf } from '../errors.ts';
-import { storeDir } from '../flags.ts';
+import { archivePlace } from '../flags.ts';
 import { areTwins } from '../store/archived.ts';
-import { DirectoryStore } from '../store/directory.ts';
+import { openStore } from '../store/place.ts';
 import { filesOfProcess, ProcessError } from '../store/process.ts';
 import { scanForBinaries } from '../store/scan.ts';
 import { type AddResult, type StoredBinary, StoreError, type SymbolStore } from '../store/store.ts';
-import { existingStoreDir } from './archive.ts';
+import { existingArchives } from './archive.ts';
 import { printable, printFields, printTable } from './fields.ts';
 import { identityFields } from './inspect.ts';
 import { UsageError } from './usage.ts';
@@ -20,9 +20,9 @@ export interface StoreOptions {
 }
 
 async function existingStore(options: StoreOptions): Promise<SymbolStore> {
-  const dir = existingStoreDir(options.store);
-  if (dir === null) throw new UsageError('there is no archive yet; make one with: resym store add FILE');
-  return DirectoryStore.open(dir);
+  const [place] = existingArchives(options.store);
+  if (place === undefined) throw new UsageError('there is no archive yet; make one with: resym store add FILE');
+  return openStore(place);
 }
 
 export interface AddOptions extends StoreOptions {
@@ -37,7 +37,7 @@ export async function add(paths: readonly string[], options: AddOptions): Promis
       `--pid reads /proc of Linux; on ${process.platform}: resym store add FILE, for the program and each of its libraries`,
     );
   }
-  const store = await DirectoryStore.open(storeDir(options.store, process.env), { create: true });
+  const store = await openStore(archivePlace(options.store, process.env), { create: true });
   const adding = new Adding(store, options.json !== true);
   for (const path of paths) {
     for await (const file of filesIn(path)) {

@@ -7,7 +7,7 @@ import { ConfigError, saidOutput } from '../flags.ts';
 import { openEngine } from '../open-engine.ts';
 import type { OutputOptions, ResymOptions } from '../pipeline.ts';
 import { binaryFile } from '../store/local.ts';
-import { existingStoreDir } from './archive.ts';
+import { existingArchives } from './archive.ts';
 import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
 import { UsageError } from './usage.ts';
@@ -32,7 +32,7 @@ export async function symbolize(inputs: readonly string[], options: SymbolizeOpt
   for (const path of pinned) {
     if (!(await isBinary(path))) throw new UsageError(`--binary ${path}: no such file`);
   }
-  const storeDir = existingStoreDir(options.store);
+  const archives = existingArchives(options.store);
   const how: ResymOptions = {
     ...outputOptions(options),
     pinned,
@@ -41,8 +41,8 @@ export async function symbolize(inputs: readonly string[], options: SymbolizeOpt
   };
   const onDone = (entry: Entry): void => say(entry, jobs.length);
   const entries = jobs.some(({ input, output }) => input === '-' || output === '-')
-    ? await throughPipes(jobs, storeDir, how, onDone)
-    : await symbolizeAll(jobs, () => openEngine(storeDir), { threads, storeDir, how, onDone });
+    ? await throughPipes(jobs, archives, how, onDone)
+    : await symbolizeAll(jobs, () => openEngine(archives), { threads, archives, how, onDone });
   if (entries.some((entry) => entry.status === 'failed')) process.exitCode = 1;
   if (options.report !== undefined) await writeReport(options.report, entries);
 }
@@ -64,11 +64,11 @@ async function isBinary(path: string): Promise<boolean> {
 /** stdin and stdout belong to this thread. */
 async function throughPipes(
   jobs: readonly Job[],
-  storeDir: string | null,
+  archives: readonly string[],
   how: ResymOptions,
   onDone: (entry: Entry) => void,
 ): Promise<Entry[]> {
-  const engine = await openEngine(storeDir);
+  const engine = await openEngine(archives);
   const entries: Entry[] = [];
   for (const job of jobs) {
     const entry = await attempt(job, async () => {

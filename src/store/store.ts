@@ -95,6 +95,8 @@ export interface SymbolStore {
   remove(idOrPrefix: string): Promise<StoredBinary[]>;
   /** Reads every file whole and compares it with what is recorded. Never rejects for one file's sake. */
   verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]>;
+  /** Ends what goes on in the background. Sources handed out stay open. */
+  close(): Promise<void>;
 }
 
 /** What the store will not do, in a sentence that says what to do instead. */

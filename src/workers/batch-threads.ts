@@ -4,7 +4,7 @@ import type { Entry, Job } from './profile-file.ts';
 import type { ThreadJob } from './thread.ts';
 
 export interface ThreadsOptions {
-  readonly storeDir: string | null;
+  readonly archives: readonly string[];
   readonly how: ResymOptions;
   /** Called as each profile is done, in any order. */
   readonly onDone: (entry: Entry) => void;
@@ -14,7 +14,7 @@ export interface ThreadsOptions {
 export async function onThreads(
   jobs: readonly Job[],
   threads: number,
-  { storeDir, how, onDone }: ThreadsOptions,
+  { archives, how, onDone }: ThreadsOptions,
 ): Promise<Entry[]> {
   const pool = new Tinypool({
     // By its room: what is built of this file lies in another.
@@ -25,7 +25,7 @@ export async function onThreads(
   });
   try {
     const run = async (job: Job): Promise<Entry> => {
-      const entry = (await pool.run({ job, storeDir, how } satisfies ThreadJob)) as Entry;
+      const entry = (await pool.run({ job, archives, how } satisfies ThreadJob)) as Entry;
       onDone(entry);
       return entry;
     };

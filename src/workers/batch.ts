@@ -13,7 +13,7 @@ const WORTH_A_THREAD = 8;
 export async function symbolizeAll(
   jobs: readonly Job[],
   engine: () => Promise<Resymbolizer>,
-  { threads, storeDir, how, onDone }: BatchOptions,
+  { threads, archives, how, onDone }: BatchOptions,
 ): Promise<Entry[]> {
   const useful = Math.min(threads, Math.floor(jobs.length / WORTH_A_THREAD));
   if (useful < 2) {
@@ -31,5 +31,5 @@ export async function symbolizeAll(
     return entries;
   }
   const { onThreads } = await import('./batch-threads.ts');
-  return onThreads(jobs, useful, { storeDir, how, onDone });
+  return onThreads(jobs, useful, { archives, how, onDone });
 }

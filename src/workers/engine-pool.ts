@@ -21,7 +21,7 @@ export interface EnginePoolOptions {
   /** At least 1. */
   readonly threads: number;
   /** null: no archive. */
-  readonly storeDir: string | null;
+  readonly archives: readonly string[];
   /** Bound of a thread's heap, MB. */
   readonly maxHeapMb?: number;
   /** What the threads run, instead of thread.ts; for tests. */
@@ -92,8 +92,8 @@ export class EnginePool implements Resymbolizer {
   readonly #queue: Queued[] = [];
   #isClosed = false;
 
-  constructor({ threads, storeDir, maxHeapMb = MAX_HEAP_MB, file = OWN_FILE }: EnginePoolOptions) {
-    this.#options = { storeDir, maxHeapMb, file, onFree: () => this.#shareOut() };
+  constructor({ threads, archives, maxHeapMb = MAX_HEAP_MB, file = OWN_FILE }: EnginePoolOptions) {
+    this.#options = { archives, maxHeapMb, file, onFree: () => this.#shareOut() };
     this.#slots = Array.from({ length: threads }, () => null);
   }
 

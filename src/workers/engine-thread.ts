@@ -20,24 +20,24 @@ import {
 const NICENESS = 4;
 
 /** Serves the port until the thread is ended. */
-export function serveEngine(port: MessagePort, { storeDir }: EngineThreadData): void {
+export function serveEngine(port: MessagePort, { archives }: EngineThreadData): void {
   giveWay(NICENESS);
-  const thread = new EngineThread(port, storeDir);
+  const thread = new EngineThread(port, archives);
   port.on('message', (message: ToThread) => thread.take(message));
 }
 
 class EngineThread {
   readonly #port: MessagePort;
-  readonly #storeDir: string | null;
+  readonly #archives: readonly string[];
   /** By job. */
   readonly #underWay = new Map<number, AbortController>();
   /** By the job that resolved them. */
   readonly #layouts = new Map<number, readonly ResolvedMapping[]>();
   #engine: Promise<Engine> | null = null;
 
-  constructor(port: MessagePort, storeDir: string | null) {
+  constructor(port: MessagePort, archives: readonly string[]) {
     this.#port = port;
-    this.#storeDir = storeDir;
+    this.#archives = archives;
     this.#opened().catch(() => undefined); // whoever needs it first is told
   }
 
@@ -49,7 +49,7 @@ class EngineThread {
 
   /** The engine; tried again by the next one when the archive could not be opened. */
   #opened(): Promise<Engine> {
-    this.#engine ??= openEngine(this.#storeDir).catch((error: unknown) => {
+    this.#engine ??= openEngine(this.#archives).catch((error: unknown) => {
       this.#engine = null;
       throw error;
     });

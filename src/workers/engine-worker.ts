@@ -47,9 +47,9 @@ export class EngineWorker {
   /** Why it ended or is about to; null while it lives. */
   #end: Error | null = null;
 
-  constructor({ storeDir, maxHeapMb, file, onFree }: EngineWorkerOptions) {
+  constructor({ archives, maxHeapMb, file, onFree }: EngineWorkerOptions) {
     this.#onFree = onFree;
-    const workerData: EngineThreadData = { kind: 'engine', storeDir };
+    const workerData: EngineThreadData = { kind: 'engine', archives };
     this.#worker = new Worker(file, {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMb, maxYoungGenerationSizeMb: YOUNG_MB },

@@ -4,7 +4,7 @@ import type { ResolvedMapping, ResymOptions, Resymbolizer, ResymResult } from '.
 import type { IndexMade, IndexThreadData } from './index-thread.ts';
 
 export interface IndexMakerOptions {
-  readonly storeDir: string;
+  readonly archives: readonly string[];
   /** Told of every key that was tried. */
   readonly onMade: (key: string, made: IndexMade) => void;
   /** What the thread runs, instead of thread.ts; for tests. */
@@ -63,9 +63,9 @@ export class IndexMaker implements Resymbolizer {
     if (this.#worker !== null || this.#isClosed) return;
     const key = this.#waiting.shift();
     if (key === undefined) return;
-    const { storeDir, onMade, file = OWN_FILE } = this.#options;
+    const { archives, onMade, file = OWN_FILE } = this.#options;
     const worker = new Worker(file, {
-      workerData: { kind: 'index', storeDir, key } satisfies IndexThreadData,
+      workerData: { kind: 'index', archives, key } satisfies IndexThreadData,
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
       name: 'resym index',
     });

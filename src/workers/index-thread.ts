@@ -1,13 +1,13 @@
 /** What the thread runs that makes the indexes of one key. */
 import type { MessagePort } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
-import { DirectoryStore } from '../store/directory.ts';
+import { openStore } from '../store/place.ts';
 import { indexKey } from '../store/indexing.ts';
 import { giveWay } from './priority.ts';
 
 export interface IndexThreadData {
   readonly kind: 'index';
-  readonly storeDir: string;
+  readonly archives: readonly string[];
   readonly key: string;
 }
 
@@ -23,10 +23,10 @@ export interface IndexMade {
 const NICENESS = 10;
 
 /** Says on the port what became of it. Never rejects for the archive's sake. */
-export async function makeIndexes(port: MessagePort, { storeDir, key }: IndexThreadData): Promise<void> {
+export async function makeIndexes(port: MessagePort, { archives, key }: IndexThreadData): Promise<void> {
   giveWay(NICENESS);
   try {
-    const store = await DirectoryStore.open(storeDir);
+    const store = await openStore(archives[0]);
     const done = await indexKey(store, key);
     await store.close();
     const problem = done.map((one) => one.problem).filter((text) => text !== '');

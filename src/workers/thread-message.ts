@@ -14,7 +14,7 @@ import type { ThreadError } from './thread-error.ts';
 export interface EngineThreadData {
   readonly kind: 'engine';
   /** null: no archive. */
-  readonly storeDir: string | null;
+  readonly archives: readonly string[];
 }
 
 /** ResymOptions as data. */

@@ -11,15 +11,15 @@ import type { EngineThreadData } from './thread-message.ts';
 export interface ThreadJob {
   readonly job: Job;
   /** null: no archive. */
-  readonly storeDir: string | null;
+  readonly archives: readonly string[];
   readonly how: ResymOptions;
 }
 
 let engine: Promise<Engine> | undefined;
 
 /** A job of a batch, as tinypool calls it. */
-export default async function run({ job, storeDir, how }: ThreadJob): Promise<Entry> {
-  engine ??= openEngine(storeDir);
+export default async function run({ job, archives, how }: ThreadJob): Promise<Entry> {
+  engine ??= openEngine(archives);
   return symbolizeFile(await engine, job, how);
 }
 

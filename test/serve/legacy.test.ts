@@ -37,7 +37,7 @@ test('profiles below /pprof/ and /debug/pprof/ become gzipped protobuf', async (
     '/pprof/contention': send(fixture('cppbench.contention')),
     '/debug/pprof/heap': send(HEAP),
   });
-  const { url } = await startResym(t, { api: target.url }, { resymbolizer: await openEngine(null) });
+  const { url } = await startResym(t, { api: target.url }, { resymbolizer: await openEngine([]) });
   for (const [path, body] of [
     ['/targets/api/pprof/heap', HEAP],
     ['/pprof/heap', HEAP],
@@ -88,7 +88,7 @@ test('what people read passes through untouched', async (t) => {
 test('a damaged one passes through untouched, with the reason', async (t) => {
   const damaged = Buffer.concat([HEAP.subarray(0, 900), Buffer.from('\nhello\n')]);
   const target = await FakeTarget.start(t, { '/pprof/heap': send(damaged) });
-  const { url } = await startResym(t, { api: target.url }, { resymbolizer: await openEngine(null) });
+  const { url } = await startResym(t, { api: target.url }, { resymbolizer: await openEngine([]) });
   const answer = await ask(url, '/targets/api/pprof/heap');
   assert.deepEqual(answer.body, damaged);
   assert.equal(answer.headers['content-type'], 'text/plain');
@@ -120,7 +120,7 @@ test('paths do not leave /pprof/', async (t) => {
 });
 
 test('uploads', async (t) => {
-  const { url } = await startResym(t, {}, { resymbolizer: await openEngine(null) });
+  const { url } = await startResym(t, {}, { resymbolizer: await openEngine([]) });
   for (const body of [CPU, HEAP, fixture('gobench.heap'), fixture('java.heap')]) {
     for (const sent of [body, gzipSync(body)]) {
       const answer = await ask(url, '/symbolize', { method: 'POST', body: sent });
@@ -142,7 +142,7 @@ test("pprof's own client", { skip: go === null && 'needs go 1.24' }, async (t) =
     '/pprof/heap': send(HEAP),
     '/pprof/symbol': sendText(200, 'num_symbols: 1\n'),
   });
-  const { url } = await startResym(t, { api: target.url }, { resymbolizer: await openEngine(null) });
+  const { url } = await startResym(t, { api: target.url }, { resymbolizer: await openEngine([]) });
   const direct = await goPprof(go!, ['-top', '-symbolize=remote', `${target.url}/pprof/heap`]);
   const through = await goPprof(go!, ['-top', '-symbolize=remote', `${url}/targets/api/pprof/heap`]);
   assert.equal(through.code, 0, through.stderr);

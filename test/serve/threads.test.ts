@@ -22,7 +22,7 @@ test('profiles, reports and symbols are those of an engine on the event loop', a
   const targets = { api: targetConfig(target.url, { binaries: [binary] }) };
   const { pool } = startPool(t);
   const [one, other] = [
-    await startResym(t, targets, { resymbolizer: await openEngine(null) }),
+    await startResym(t, targets, { resymbolizer: await openEngine([]) }),
     await startResym(t, targets, { resymbolizer: pool }),
   ];
   const { range } = (await pool.resymbolize(recorded)).mappings[0];

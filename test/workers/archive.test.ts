@@ -19,7 +19,7 @@ test('an archive that changes is seen', async (t) => {
   const recorded = recordedProfile('profile');
   const dir = join(work, 'changing');
   const store = await DirectoryStore.open(dir, { create: true });
-  const { pool } = startPool(t, { storeDir: dir });
+  const { pool } = startPool(t, { archives: [dir] });
   const both = () => Promise.all([1, 2].map(async () => (await pool.resymbolize(recorded)).status));
   const { binary: added } = await store.add(binary);
   assert.deepEqual(await both(), ['enriched', 'enriched']);
@@ -37,7 +37,7 @@ test('an answer is remembered as long as its binary is in the archive', async ()
   const dir = join(work, 'remembering');
   const store = await DirectoryStore.open(dir, { create: true });
   const { binary: added } = await store.add(binary);
-  const engine = await openEngine(dir);
+  const engine = await openEngine([dir]);
   const [first, second] = [await engine.resymbolize(recorded), await engine.resymbolize(recorded)];
   assert.equal(first.status, 'enriched');
   assert.notDeepEqual(

@@ -40,7 +40,7 @@ function told({ status, reason, body, report, mappings }: ResymResult) {
 
 test('results are those of an engine', async (t) => {
   const { pool } = startPool(t);
-  const engine = await openEngine(null);
+  const engine = await openEngine([]);
   const pinned = [binary];
   for (const [body, options] of [
     [recorded, { pinned }],
@@ -74,7 +74,7 @@ test('bodies: the input stays whole, and comes back as it is when nothing change
 
 test('parse errors keep class and place', async (t) => {
   const { pool } = startPool(t);
-  const engine = await openEngine(null);
+  const engine = await openEngine([]);
   for (const body of [Buffer.from('<!doctype html>'), recorded.subarray(0, recorded.length - 4)]) {
     const own = await engine.resymbolize(body).catch((error: unknown) => error);
     assert.ok(own instanceof FormatError);
@@ -92,7 +92,7 @@ test('parse errors keep class and place', async (t) => {
 
 test('an archive that cannot be opened fails jobs, and is tried again', async (t) => {
   const dir = join(work, 'later');
-  const { pool } = startPool(t, { threads: 1, storeDir: dir });
+  const { pool } = startPool(t, { threads: 1, archives: [dir] });
   await assert.rejects(pool.resymbolize(recorded), { name: 'StoreError', code: 'no-store' });
   mkdirSync(dir);
   await (await DirectoryStore.open(dir)).add(binary);
@@ -101,7 +101,7 @@ test('an archive that cannot be opened fails jobs, and is tried again', async (t
 
 test('names of addresses come from the thread that proved the binary', async (t) => {
   const { pool, threads } = startPool(t);
-  const engine = await openEngine(null);
+  const engine = await openEngine([]);
   const [own, first, second] = [
     await engine.resymbolize(recorded, { pinned: [binary] }),
     ...(await Promise.all([1, 2].map(() => pool.resymbolize(recorded, { pinned: [binary] })))),

@@ -27,11 +27,11 @@ async function archive(name: string): Promise<DirectoryStore> {
 }
 
 /** An engine that says of every profile that these builds had no index, and what is made thereupon. */
-function maker(storeDir: string, unindexed: readonly string[]) {
+function maker(archive: string, unindexed: readonly string[]) {
   const made: [string, IndexMade][] = [];
   const engine = new FakeEngine();
   engine.answer = (body) => result({ body, unindexed });
-  const indexes = new IndexMaker(engine, { storeDir, onMade: (key, one) => made.push([key, one]), file: FILE });
+  const indexes = new IndexMaker(engine, { archives: [archive], onMade: (key, one) => made.push([key, one]), file: FILE });
   const ask = () => indexes.resymbolize(new Uint8Array(1));
   const settled = async (count: number): Promise<void> => {
     for (let n = 0; n < 300 && made.length < count; n++) await sleep(100);

@@ -17,7 +17,7 @@ export function startPool(t: Pick<TestContext, 'after'>, options: Partial<Engine
     threads.push(worker);
   };
   process.on('worker', seen);
-  const pool = new EnginePool({ threads: 2, storeDir: null, file: FILE, ...options });
+  const pool = new EnginePool({ threads: 2, archives: [], file: FILE, ...options });
   t.after(async () => {
     process.off('worker', seen);
     await pool.close();
