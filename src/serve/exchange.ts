@@ -14,6 +14,8 @@ export class Exchange {
   /** Which part of the server took it, for metrics: a word out of a few. */
   route = 'other';
   target: string | null = null;
+  /** Who asked, as the configuration names them; "" for nobody in particular. */
+  caller = '';
   upstreamStatus: number | null = null;
   /** UpstreamError's code. */
   upstreamError: string | null = null;
