@@ -77,6 +77,8 @@ const FileSchema = v.strictObject({
   sourceMap: v.optional(v.array(SourceRuleText), []),
   /** Largest profile taken from a target, bytes as sent. */
   maxProfileBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 64 * 1024 * 1024),
+  /** Largest binary taken into the archive over HTTP, bytes. */
+  maxBinaryBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 4 * 1024 ** 3),
   /** Threads that work on profiles; 0: the server's own does. */
   workers: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_WORKERS))),
 });
@@ -91,6 +93,7 @@ export interface Config extends Output {
   readonly defaultTarget: string | null;
   readonly budgetMs: number;
   readonly maxProfileBytes: number;
+  readonly maxBinaryBytes: number;
   readonly workers: number;
 }
 
@@ -121,6 +124,7 @@ export async function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Promise<
     ...saidOutput(flags, env),
     budgetMs: file.budgetSeconds * 1000,
     maxProfileBytes: file.maxProfileBytes,
+    maxBinaryBytes: file.maxBinaryBytes,
     workers: saidWorkers(flags, env) ?? file.workers ?? Math.min(availableParallelism(), DEFAULT_MAX_WORKERS),
   };
 }

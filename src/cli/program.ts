@@ -7,6 +7,7 @@ import type { DemoOptions } from './demo.ts';
 import type { ExplainOptions } from './explain.ts';
 import type { IndexOptions } from './make-index.ts';
 import type { InspectOptions } from './inspect.ts';
+import type { PushOptions } from './push.ts';
 import type { LookupOptions } from './lookup.ts';
 import type { AddOptions, StoreOptions } from './store.ts';
 import type { SymbolizeOptions } from './symbolize.ts';
@@ -125,6 +126,19 @@ store
   .addOption(storeOption())
   .option('--json', 'what was added, as JSON')
   .action(async (paths: string[], options: AddOptions) => (await import('./store.ts')).add(paths, options));
+
+store
+  .command('push')
+  .description('send binaries to the archive of a server; directories are searched')
+  .argument('<path...>')
+  .option('--server <url>', 'the server (default: $RESYM_SERVER)')
+  .option('--token <token>', 'what lets you in (better: $RESYM_TOKEN)')
+  .option('--name <name>', "the program's name, when the file is called otherwise")
+  .option('--ca <file>', "certificates that the server's is checked against, PEM")
+  .option('--cert <file>', 'a certificate to be known by, PEM')
+  .option('--key <file>', 'its key')
+  .option('--json', 'what was sent, as JSON')
+  .action(async (paths: string[], options: PushOptions) => (await import('./push.ts')).push(paths, options));
 
 store
   .command('ls')

@@ -10,6 +10,7 @@ import type { AppOptions } from '../serve/app.ts';
 import { closeOnSignal, HttpServer } from '../serve/server.ts';
 import { Target } from '../source/target.ts';
 import { StoreError } from '../store/store.ts';
+import { Archive } from '../workers/archive.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
 import { IndexMaker, type IndexMakerOptions } from '../workers/index-maker.ts';
 import { UsageError } from './usage.ts';
@@ -21,15 +22,22 @@ export async function serve(flags: Flags): Promise<void> {
   const pool = config.workers > 0 ? new EnginePool({ threads: config.workers, archives }) : null;
   const engine = pool ?? (await ownEngine(archives));
   const maker = archives.length === 0 ? null : new IndexMaker(engine, { archives, onMade: tell(logger) });
+  const archive = archives.length === 0 ? null : new Archive({ place: archives[0] });
   const server = new HttpServer();
   const options: AppOptions = {
     targets,
     defaultTarget: config.defaultTarget,
     resymbolizer: maker ?? engine,
     output: { identity: config.identity, docUrl: config.docUrl, sourceMap: config.sourceMap },
-    limits: { budgetMs: config.budgetMs, maxProfileBytes: config.maxProfileBytes },
+    limits: {
+      budgetMs: config.budgetMs,
+      maxProfileBytes: config.maxProfileBytes,
+      maxBinaryBytes: config.maxBinaryBytes,
+    },
     logger,
     isDraining: () => server.draining,
+    archive,
+    onAdded: (key) => maker?.make(key),
   };
   // Whoever starts a server waits for its port. What serves is loaded behind it: half of the start, were it before.
   let app: Promise<RequestListener> | null = null;
@@ -43,7 +51,12 @@ export async function serve(flags: Flags): Promise<void> {
   pool?.warmUp(); // the first profile is to find a thread
   await Promise.all([...targets.values()].map((target) => target.dispatcher()));
   await closeOnSignal(server, { onStop: (signal) => logger.info({ signal }, 'finishing what is under way') });
-  await Promise.all([maker?.close(), pool?.close(), ...[...targets.values()].map((target) => target.close())]);
+  await Promise.all([
+    archive?.close(),
+    maker?.close(),
+    pool?.close(),
+    ...[...targets.values()].map((target) => target.close()),
+  ]);
 }
 
 /**

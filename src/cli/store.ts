@@ -112,7 +112,7 @@ function pidFrom(text: string): number {
 }
 
 /** A file as given, or what a directory holds; what is left out there is said on stderr. */
-async function* filesIn(path: string): AsyncGenerator<string> {
+export async function* filesIn(path: string): AsyncGenerator<string> {
   const isDirectory = await stat(path).then(
     (s) => s.isDirectory(),
     () => false,

@@ -7,6 +7,7 @@
  *     .../debug/pprof/symbol            names for addresses, always 200           symbol.ts
  *     /targets/<name>                   redirects to its profile, or its index
  *     POST /symbolize, POST /explain    a profile in the body                     symbolize-endpoint.ts
+ *     /binaries, /binaries/<id>         the archive                               binaries.ts
  *     /, /metrics, /healthz, /readyz
  *
  * Whatever goes wrong is told in pprof's own shape (errors.ts).
@@ -16,6 +17,8 @@ import express, { type Express, type Request, type RequestHandler, type Response
 import { pino, type Logger } from 'pino';
 import type { OutputOptions, Resymbolizer } from '../pipeline.ts';
 import type { Target } from '../source/target.ts';
+import type { ArchiveCalls } from '../workers/archive-thread.ts';
+import { Binaries } from './binaries.ts';
 import { answerError, HttpProblem, methodNotAllowed, refuseMethod } from './errors.ts';
 import { exchangeOf } from './exchange.ts';
 import { serveHealth, serveReadiness } from './health.ts';
@@ -40,6 +43,10 @@ export interface AppOptions {
   readonly output?: OutputOptions;
   /** Silent unless given. */
   readonly logger?: Logger;
+  /** null: there is none. */
+  readonly archive?: ArchiveCalls | null;
+  /** Told of every key of the archive that has got a new file. */
+  readonly onAdded?: (key: string) => void;
   /** True once the server takes no new work; see server.ts. */
   readonly isDraining?: () => boolean;
 }
@@ -80,6 +87,17 @@ export function createApp(options: AppOptions): Express {
   app.post('/symbolize', on('symbolize'), (req, res) => serveSymbolize(context, req, res));
   app.post('/explain', on('explain'), (req, res) => serveExplain(context, req, res));
   app.all(['/symbolize', '/explain'], methodNotAllowed('POST'));
+
+  const { archive = null, onAdded = () => undefined } = options;
+  if (archive !== null) {
+    const binaries = new Binaries({ archive, limits: context.limits, logger, onAdded });
+    app.put(['/binaries', '/binaries/', '/binaries/:name'], on('upload'), binaries.put);
+    app.get(['/binaries', '/binaries/'], on('archive'), binaries.list);
+    app.get('/binaries/*id', on('archive'), binaries.get);
+    app.delete('/binaries/*id', on('archive'), binaries.remove);
+    app.all(['/binaries', '/binaries/'], methodNotAllowed('GET', 'HEAD', 'PUT'));
+    app.all('/binaries/*id', methodNotAllowed('GET', 'HEAD', 'PUT', 'DELETE'));
+  }
 
   app.use('/targets/:name', on('proxy'), (req, res) => {
     const name = String(req.params['name']);

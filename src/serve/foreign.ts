@@ -13,6 +13,11 @@ export function lineText(text: string, maxLength: number): string {
   return safe.length <= maxLength ? safe : `${safe.slice(0, maxLength - 3)}...`;
 }
 
+/** For the log. */
+export function loggedText(text: string): string {
+  return lineText(text, MAX_LOGGED);
+}
+
 /** For HTML, in text and in quoted attributes. */
 export function htmlText(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);

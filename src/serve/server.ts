@@ -11,8 +11,8 @@ export interface ServerOptions {
 const DRAIN_MS = 35_000;
 /** Between two looks at connections that became idle. */
 const IDLE_LOOK_MS = 100;
-/** A large profile over a slow line. Node's own 5 minutes would do as well; it is stated for being a choice. */
-const REQUEST_TIMEOUT_MS = 300_000;
+/** Whoever reads a body bounds its time (body.ts, receive.ts); this is for what nobody reads. */
+const REQUEST_TIMEOUT_MS = 3 * 3600_000;
 
 /** The listening server, and its orderly end. */
 export class HttpServer {
@@ -39,6 +39,8 @@ export class HttpServer {
       if (this.#draining) res.setHeader('Connection', 'close');
     });
     this.#server.on('request', app);
+    // A client that asks before it sends is told what is wrong before it has sent a gigabyte.
+    this.#server.on('checkContinue', (req, res) => this.#server.emit('request', req, res));
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, host, () => {

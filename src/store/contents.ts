@@ -105,6 +105,11 @@ export class Contents {
     }
   }
 
+  /** Takes up what lies under these keys by now, added by whatever process: one directory is read for each, no more. */
+  lookAtKeys(keys: readonly string[]): void {
+    for (const key of keys) for (const file of this.#tree.underKey(key)) this.#take(file);
+  }
+
   /** Reads the files that wait and whose path claims one of these IDs. */
   async examineClaiming(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;

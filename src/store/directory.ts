@@ -15,20 +15,32 @@ import { entryFromFacts, factsFit, versionOf } from './entry.ts';
 import { examine, type Examination, type Examine, uselessness } from './examine.ts';
 import { FACTS_SCHEMA, type Facts, richness } from './facts.ts';
 import { FileSource } from './file.ts';
+import { type ListFilter, matches } from './filter.ts';
 import { type FilePart, hashFile } from './hash.ts';
 import {
   type Alias,
   copyIn,
   type Incoming,
+  incomingDir,
   place,
   type Placed,
   readFacts,
   settleAlias,
   sweepIncoming,
+  takeOver,
 } from './ingest.ts';
 import { indexPath, openIndex, removeIndexes, writeIndex } from './index-files.ts';
-import { displayName, FACTS_SUFFIX, filePath, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
 import {
+  displayName,
+  FACTS_SUFFIX,
+  filePath,
+  keyFromContent,
+  keyFromIds,
+  nameFromPath,
+  parseFilePath,
+} from './layout.ts';
+import {
+  type AddOptions,
   type AddResult,
   type BinaryQuery,
   type OpenBinary,
@@ -96,6 +108,9 @@ export class DirectoryStore implements SymbolStore {
     await this.#contents.examineClaiming(claimed);
     const known = await this.#confirmed(query);
     if (known.exact) return known.binaries;
+    this.#contents.lookAtKeys(claimed);
+    const added = await this.#confirmed(query);
+    if (added.exact) return added.binaries;
     await this.#contents.look(this.#lookAgainMs);
     await this.#contents.examineClaiming(claimed);
     if (!this.#contents.catalog.find(query).exact) await this.#contents.examineAll();
@@ -109,12 +124,11 @@ export class DirectoryStore implements SymbolStore {
     return now.every((binary, i) => binary === found.binaries[i]) ? found : this.#contents.catalog.find(query);
   }
 
-  async list(): Promise<StoredBinary[]> {
+  async list(filter: ListFilter = {}): Promise<StoredBinary[]> {
     await this.refresh();
     const { catalog } = this.#contents;
-    return [...catalog.all()].sort(
-      (a, b) => compareText(a.name, b.name) || compareText(a.key, b.key) || byRichness(a, b),
-    );
+    const wanted = [...catalog.all()].filter((binary) => matches(binary, filter));
+    return wanted.sort((a, b) => compareText(a.name, b.name) || compareText(a.key, b.key) || byRichness(a, b));
   }
 
   async named(name: string): Promise<StoredBinary[]> {
@@ -143,15 +157,23 @@ export class DirectoryStore implements SymbolStore {
   }
 
   async get(idOrPrefix: string): Promise<StoredBinary | null> {
+    return (await this.select(idOrPrefix))[0] ?? null;
+  }
+
+  async select(idOrPrefix: string): Promise<StoredBinary[]> {
     await this.refresh();
-    return this.#contents.catalog.select(idOrPrefix)[0] ?? null;
+    return this.#contents.catalog.select(idOrPrefix);
+  }
+
+  async incoming(): Promise<string> {
+    await this.#sweep();
+    return incomingDir(this.root);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- other stores must wait here
   async open(binary: StoredBinary): Promise<OpenBinary> {
-    const path = this.#contents.entry(binary.path)?.file.path ?? binary.path;
-    if (path.split('/').includes('..')) throw new StoreError('invalid-id', `no path of this store: ${binary.path}`);
-    const source = FileSource.open(join(this.root, path));
+    const path = this.fileOf(binary);
+    const source = FileSource.open(path);
     if (versionOf({ sizeBytes: source.size, mtimeMs: source.mtimeMs }) !== binary.version) {
       source.close();
       throw new FormatError(basename(path), 0, 'the file has changed since it was listed');
@@ -165,29 +187,47 @@ export class DirectoryStore implements SymbolStore {
     return { source, release };
   }
 
-  async add(file: string, options: { readonly name?: string } = {}): Promise<AddResult> {
-    const name = displayName(options.name ?? basename(file));
+  fileOf(binary: StoredBinary): string {
+    const path = this.#contents.entry(binary.path)?.file.path ?? binary.path;
+    if (path.split('/').includes('..')) throw new StoreError('invalid-id', `no path of this store: ${binary.path}`);
+    return join(this.root, path);
+  }
+
+  async add(file: string, options: AddOptions = {}): Promise<AddResult> {
+    const { received, expected = '' } = options;
+    const name = options.name ? displayName(options.name) : received === undefined ? displayName(basename(file)) : '';
     const original = await openRegular(file);
     try {
       const slices = partsOf(file, name);
-      if (slices === null) return await this.#add(file, original, name);
-      return await addSlices(slices, name, (slice) => this.#add(file, original, name, slice));
+      if (slices === null) return await this.#add(file, original, { name, expected, received });
+      return await addSlices(slices, name, (part) => this.#add(file, original, { name, expected, part }));
     } catch (error) {
       await this.#mustBeWritable(error);
       throw error;
     } finally {
       await original.close();
+      if (received !== undefined) await fs.rm(file, { force: true });
     }
   }
 
   /** Adds a whole file or a part of it. */
-  async #add(file: string, original: fs.FileHandle, name: string, part?: FatSlice): Promise<AddResult> {
-    this.#judge(file, name, part); // before anything is copied
-    const present = await this.#presentCopy(file, part ?? { offset: 0, size: (await original.stat()).size });
+  async #add(file: string, original: fs.FileHandle, { name, expected, part, received }: Adding): Promise<AddResult> {
+    const first = this.#judge(file, name, part); // before anything is copied
+    if (expected !== '' && !hasId(first.identity, expected)) {
+      const ids = Object.values(first.identity.ids).filter((id) => id !== null);
+      const has = ids.length > 0 ? `it has ${ids.join(', ')}` : 'it has none';
+      throw new StoreError(
+        'not-as-said',
+        `${name || 'the file'} is not added: its ID is not ${expected} as was said; ${has}`,
+      );
+    }
+    const present = await this.#presentCopy(file, part ?? { offset: 0, size: (await original.stat()).size }, received);
     if (present !== null) {
       await this.#mendAlias(present);
       return { binary: present, outcome: 'already-there', note: `already there as ${present.path}` };
     }
+    if (received !== undefined)
+      return await this.#place(await takeOver(file, received), name || nameFromPath('0000', first.identity), first);
     await this.#sweep();
     const copy = await copyIn(this.root, original, part);
     let judged: Examination;
@@ -217,11 +257,13 @@ export class DirectoryStore implements SymbolStore {
       if (part !== undefined) openSlice(source, part); // it must be for the architecture it is said to be for
       const examination = this.#examine(part === undefined ? source : sliceSource(source, part));
       const problem = uselessness(examination.identity, this.#hasDebugInfoOf(examination.identity));
-      if (problem !== '') throw new StoreError('no-symbols', `${name} is not added: ${problem}`);
+      if (problem !== '') throw new StoreError('no-symbols', `${name || 'the file'} is not added: ${problem}`);
       return examination;
     } catch (error) {
       if (!isParseError(error)) throw error;
-      throw new StoreError('not-an-object', `${name} is not added: ${messageOf(error)}`, { cause: error });
+      throw new StoreError('not-an-object', `${name || 'the file'} is not added: ${messageOf(error)}`, {
+        cause: error,
+      });
     } finally {
       source.close();
     }
@@ -233,10 +275,10 @@ export class DirectoryStore implements SymbolStore {
   }
 
   /** The stored file with the same content, looked for only when one has the same size: hashing costs less than copying. */
-  async #presentCopy(file: string, part: FilePart): Promise<StoredBinary | null> {
+  async #presentCopy(file: string, part: FilePart, known?: string): Promise<StoredBinary | null> {
     const alike = [...this.#contents.catalog.all()].filter((b) => b.problem === '' && b.sizeBytes === part.size);
     if (alike.length === 0) return null;
-    const { sha256 } = await hashFile(file, part);
+    const sha256 = known ?? (await hashFile(file, part)).sha256;
     for (const binary of alike) {
       if (binary.sha256 !== null && binary.sha256 !== sha256) continue;
       const confirmed = await this.#contents.confirm(binary);
@@ -382,6 +424,20 @@ export class DirectoryStore implements SymbolStore {
     await this.#contents.save();
     return results;
   }
+}
+
+/** A file, or a part of one, on its way in. */
+interface Adding {
+  /** "": what it says itself. */
+  readonly name: string;
+  readonly expected: string;
+  readonly part?: FatSlice | undefined;
+  readonly received?: string | undefined;
+}
+
+function hasId({ ids }: Identity, expected: string): boolean {
+  const wanted = expected.toLowerCase().replaceAll('-', '');
+  return [ids.gnu, ids.uuid, ids.pe, ids.goDerivedGnu].includes(wanted) || ids.go === expected;
 }
 
 /** Opened without waiting, should it be a fifo. Rejects with the system's error, or StoreError for what is no file. */

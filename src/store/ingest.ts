@@ -19,6 +19,9 @@ import { aliasPath, FACTS_SUFFIX, INCOMING_DIR, keyDir, parseFilePath } from './
 /** An abandoned copy is removed after this; one under way is written to all the time. */
 const ABANDONED_AFTER_MS = 6 * 3600_000;
 
+/** What was sent has no time of its own. */
+const RECEIVED_AT = new Date('2000-01-01T00:00:00Z');
+
 /** Every move of the link by somebody else costs one round. */
 const MAX_ROUNDS = 100;
 
@@ -31,10 +34,15 @@ export interface Incoming extends Hashed {
   readonly mtimeMs: number;
 }
 
-/** Step 1, for a whole file or a part. Rejects with the system's error; nothing is left behind then. */
-export async function copyIn(root: string, source: fs.FileHandle, part?: FilePart): Promise<Incoming> {
+export async function incomingDir(root: string): Promise<string> {
   const folder = join(root, INCOMING_DIR);
   await fs.mkdir(folder, { recursive: true });
+  return folder;
+}
+
+/** Step 1, for a whole file or a part. Rejects with the system's error; nothing is left behind then. */
+export async function copyIn(root: string, source: fs.FileHandle, part?: FilePart): Promise<Incoming> {
+  const folder = await incomingDir(root);
   const path = join(folder, randomUUID());
   const copy = await fs.open(path, 'wx', 0o644);
   try {
@@ -50,6 +58,20 @@ export async function copyIn(root: string, source: fs.FileHandle, part?: FilePar
     throw error;
   } finally {
     await copy.close();
+  }
+}
+
+/** Step 1 for a file that is on the store's disk already and was hashed on its way. It is durable afterwards. */
+export async function takeOver(path: string, sha256: string): Promise<Incoming> {
+  const file = await fs.open(path, 'r+');
+  try {
+    // The same in every process that is sent the same file at the same time: the facts of one fit the file of the other.
+    await file.utimes(RECEIVED_AT, RECEIVED_AT);
+    await file.sync();
+    const { size, mtimeMs } = await file.stat();
+    return { path, mtimeMs, sha256, sizeBytes: size };
+  } finally {
+    await file.close();
   }
 }
 

@@ -2,6 +2,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import type { Identity } from '../match/identity.ts';
 import type { SketchQuery } from '../match/sketch.ts';
+import type { ListFilter } from './filter.ts';
 
 /** One file of the archive. Several may share a key: the full build, its stripped copy, its debug symbols alone. */
 export interface StoredBinary {
@@ -53,6 +54,18 @@ export interface AddResult {
   readonly others?: readonly AddResult[];
 }
 
+export interface AddOptions {
+  /** Of the program; unless given, the file's, or what Go's build info says of one that was received. */
+  readonly name?: string;
+  /**
+   * SHA-256 of the content, lower-case hex, of a file that lies in `incoming` and was hashed on its way there. The store takes it
+   * over: it is moved, and gone afterwards whatever happens.
+   */
+  readonly received?: string;
+  /** One of its IDs, as whoever sends it believes; a file without it is refused. */
+  readonly expected?: string;
+}
+
 export interface VerifyResult {
   readonly binary: StoredBinary;
   readonly ok: boolean;
@@ -76,21 +89,27 @@ export interface SymbolStore {
   search(query: SketchQuery, options: { readonly limit: number }): Promise<StoredBinary[]>;
   /** A file that `find` passes over, under an ID or of a name, so that its problem can be told; null without one. */
   unusable(id: string, name: string): Promise<StoredBinary | null>;
-  /** Everything, the damaged too, by name and key. */
-  list(): Promise<StoredBinary[]>;
+  /** Everything, or what the filter lets through; the damaged too, by name and key. */
+  list(filter?: ListFilter): Promise<StoredBinary[]>;
   /**
    * The best file under a key, any ID, a content hash or a path, or under a prefix of at least four characters of one.
    * Rejects with StoreError `ambiguous-id` when the prefix fits several keys, `invalid-id` when it cannot be an ID.
    */
   get(idOrPrefix: string): Promise<StoredBinary | null>;
+  /** All files that `get` chooses from, best first; rejects as it does. */
+  select(idOrPrefix: string): Promise<StoredBinary[]>;
   /** Rejects with FormatError when the file is no longer the one listed, with the system's error when it is gone. */
   open(binary: StoredBinary): Promise<OpenBinary>;
+  /** The file a stored one lies in, absolute. Throws StoreError for a path that is none of this store's. */
+  fileOf(binary: StoredBinary): string;
   /** The symbol index of a build that has this stamp (symbolize/index-stamp.ts); null when there is none. */
   openIndex(key: string, stamp: string): Promise<OpenBinary | null>;
   /** Keeps a symbol index. Rejects with the system's error. */
   keepIndex(key: string, stamp: string, bytes: Uint8Array): Promise<void>;
+  /** A directory for files on their way in, on the store's own disk; made if missing. What is abandoned there is swept. */
+  incoming(): Promise<string>;
   /** Rejects with StoreError when the file cannot be of use, with the system's error when it cannot be copied. */
-  add(file: string, options?: { readonly name?: string }): Promise<AddResult>;
+  add(file: string, options?: AddOptions): Promise<AddResult>;
   /** Deletes all files under one key, or the one file named by content hash or path, and says which. As `get` otherwise. */
   remove(idOrPrefix: string): Promise<StoredBinary[]>;
   /** Reads every file whole and compares it with what is recorded. Never rejects for one file's sake. */
@@ -102,7 +121,15 @@ export interface SymbolStore {
 /** What the store will not do, in a sentence that says what to do instead. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
-  readonly code: 'ambiguous-id' | 'invalid-id' | 'not-an-object' | 'no-symbols' | 'no-store' | 'read-only' | 'changed';
+  readonly code:
+    | 'ambiguous-id'
+    | 'invalid-id'
+    | 'not-an-object'
+    | 'no-symbols'
+    | 'no-store'
+    | 'read-only'
+    | 'changed'
+    | 'not-as-said';
 
   constructor(code: StoreError['code'], message: string, options?: { cause?: unknown }) {
     super(message, options);

@@ -9,7 +9,7 @@
 import * as fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { messageOf } from '../errors.ts';
-import { aliasPath, FACTS_SUFFIX, OWN_DIR, parseFilePath } from './layout.ts';
+import { aliasPath, FACTS_SUFFIX, keyDir, OWN_DIR, parseFilePath } from './layout.ts';
 import type { TimeSlice } from './time-slice.ts';
 
 /** Longer than any copying program pauses between two writes. */
@@ -85,6 +85,26 @@ export class Tree {
   forget(path: string): void {
     const slash = path.lastIndexOf('/');
     this.#directories.get(path.slice(0, Math.max(0, slash)))?.files.delete(path.slice(slash + 1));
+  }
+
+  /** Our own files under a key, as they are now. What cannot be read is left to the next look. */
+  underKey(key: string): FoundFile[] {
+    let names: string[];
+    try {
+      names = fs.readdirSync(join(this.#root, keyDir(key)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      return [];
+    }
+    const files: FoundFile[] = [];
+    for (const name of names) {
+      const path = `${keyDir(key)}/${name}`;
+      if (parseFilePath(path)?.key !== key) continue;
+      const stats = this.#stat(path, { found: [], gone: [], problems: [] });
+      const hasFacts = names.includes(name + FACTS_SUFFIX);
+      if (stats !== null) files.push({ path, sizeBytes: stats.size, mtimeMs: stats.mtimeMs, hasFacts });
+    }
+    return files;
   }
 
   async #lookAt(

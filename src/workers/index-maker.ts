@@ -36,13 +36,21 @@ export class IndexMaker implements Resymbolizer {
 
   async resymbolize(body: Uint8Array, options?: ResymOptions): Promise<ResymResult> {
     const result = await this.#engine.resymbolize(body, options);
-    for (const key of result.unindexed) {
-      if (this.#tried.has(key)) continue;
+    this.#want(result.unindexed.filter((key) => !this.#tried.has(key)));
+    return result;
+  }
+
+  /** Has the indexes made of a build whose files have changed. */
+  make(key: string): void {
+    this.#want([key]);
+  }
+
+  #want(keys: readonly string[]): void {
+    for (const key of keys) {
       this.#tried.add(key);
-      this.#waiting.push(key);
+      if (!this.#waiting.includes(key)) this.#waiting.push(key);
     }
     this.#next();
-    return result;
   }
 
   symbolNames(

@@ -1,0 +1,70 @@
+/** What the thread runs that looks after the archive for the server: it adds, lists, removes, so that no profile waits for that. */
+import type { MessagePort } from 'node:worker_threads';
+import { openStore } from '../store/place.ts';
+import { type ListFilter, type Page, pageOf } from '../store/filter.ts';
+import type { AddOptions, AddResult, BinaryQuery, StoredBinary, SymbolStore } from '../store/store.ts';
+import { giveWay } from './priority.ts';
+import { packError, type ThreadError } from './thread-error.ts';
+
+export interface ArchiveThreadData {
+  readonly kind: 'archive';
+  readonly place: string;
+}
+
+/** A stored binary, and the file it is in. */
+export interface Located {
+  readonly binary: StoredBinary;
+  readonly file: string;
+}
+
+/** What can be asked of it: by name, arguments, answer. Plain data all. */
+export interface ArchiveCalls {
+  incoming(): Promise<string>;
+  add(file: string, options: AddOptions): Promise<AddResult>;
+  page(filter: ListFilter, after: string, limit: number): Promise<Page>;
+  select(idOrPrefix: string): Promise<StoredBinary[]>;
+  find(query: BinaryQuery): Promise<Located[]>;
+  remove(idOrPrefix: string): Promise<StoredBinary[]>;
+}
+
+export interface ArchiveCall {
+  readonly id: number;
+  readonly name: keyof ArchiveCalls;
+  readonly args: readonly unknown[];
+}
+
+export type ArchiveAnswer =
+  { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: ThreadError };
+
+/** An upload can wait, profiles cannot. */
+const NICENESS = 10;
+
+/** Serves the port until the thread is ended. */
+export function serveArchive(port: MessagePort, { place }: ArchiveThreadData): void {
+  giveWay(NICENESS);
+  let store: Promise<SymbolStore> | null = null;
+  const opened = (): Promise<SymbolStore> =>
+    (store ??= openStore(place, { create: true }).catch((error: unknown) => {
+      store = null; // the next one may find it
+      throw error;
+    }));
+  port.on('message', ({ id, name, args }: ArchiveCall) => {
+    opened()
+      .then((archive) => (calls(archive)[name] as (...args: readonly unknown[]) => Promise<unknown>)(...args))
+      .then(
+        (value) => port.postMessage({ id, value } satisfies ArchiveAnswer),
+        (error: unknown) => port.postMessage({ id, error: packError(error) } satisfies ArchiveAnswer),
+      );
+  });
+}
+
+function calls(store: SymbolStore): ArchiveCalls {
+  return {
+    incoming: () => store.incoming(),
+    add: (file, options) => store.add(file, options),
+    page: async (filter, after, limit) => pageOf(await store.list(filter), after, limit),
+    select: (idOrPrefix) => store.select(idOrPrefix),
+    find: async (query) => (await store.find(query)).map((binary) => ({ binary, file: store.fileOf(binary) })),
+    remove: (idOrPrefix) => store.remove(idOrPrefix),
+  };
+}
