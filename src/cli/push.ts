@@ -90,11 +90,11 @@ class Server {
   }
 
   async connect(): Promise<void> {
-    const { Agent } = await import('undici');
+    const { connections } = await import('../source/connections.ts');
     const read = async (file: string | undefined) => (file === undefined ? undefined : await readFile(file));
     const [ca, cert, key] = await Promise.all([this.#options.ca, this.#options.cert, this.#options.key].map(read));
     const connect = { timeout: 10_000, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
-    this.#agent = new Agent({ connect, headersTimeout: ANSWER_MS, bodyTimeout: ANSWER_MS });
+    this.#agent = connections({ connect, headersTimeout: ANSWER_MS, bodyTimeout: ANSWER_MS });
   }
 
   close(): Promise<void> {
@@ -146,7 +146,7 @@ class Server {
   }
 
   async #ask(method: 'GET' | 'PUT', path: string, file?: string): Promise<Answer> {
-    const { request } = await import('undici');
+    const { request } = await import('../source/connections.ts');
     const body = file === undefined ? null : packed(file);
     const headers = {
       ...this.#headers,

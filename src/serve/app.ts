@@ -8,6 +8,7 @@
  *     /targets/<name>                   redirects to its profile, or its index
  *     POST /symbolize, POST /explain    a profile in the body                     symbolize-endpoint.ts
  *     /binaries, /binaries/<id>         the archive                               binaries.ts
+ *     /buildid/<id>/...                 the same as debuginfod has it             build-id.ts
  *     /, /metrics, /healthz, /readyz
  *
  * Whatever goes wrong is told in pprof's own shape (errors.ts).
@@ -19,6 +20,7 @@ import type { OutputOptions, Resymbolizer } from '../pipeline.ts';
 import type { Target } from '../source/target.ts';
 import type { ArchiveCalls } from '../workers/archive-thread.ts';
 import { Binaries } from './binaries.ts';
+import { BuildIds } from './build-id.ts';
 import { answerError, HttpProblem, methodNotAllowed, refuseMethod } from './errors.ts';
 import { exchangeOf } from './exchange.ts';
 import { serveHealth, serveReadiness } from './health.ts';
@@ -96,6 +98,12 @@ export function createApp(options: AppOptions): Express {
     app.get('/binaries/*id', on('archive'), binaries.get);
     app.delete('/binaries/*id', on('archive'), binaries.remove);
     app.all(['/binaries', '/binaries/'], methodNotAllowed('GET', 'HEAD', 'PUT'));
+    const buildIds = new BuildIds(archive);
+    app.get('/buildid/:id/debuginfo', on('debuginfod'), buildIds.debuginfo);
+    app.get('/buildid/:id/executable', on('debuginfod'), buildIds.executable);
+    app.get('/buildid/:id/section/:section', on('debuginfod'), buildIds.section);
+    app.get('/buildid/:id/source/*path', on('debuginfod'), buildIds.source);
+    app.all('/buildid/*path', methodNotAllowed('GET', 'HEAD'));
     app.all('/binaries/*id', methodNotAllowed('GET', 'HEAD', 'PUT', 'DELETE'));
   }
 

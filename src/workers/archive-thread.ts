@@ -3,6 +3,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { openStore } from '../store/place.ts';
 import { type ListFilter, type Page, pageOf } from '../store/filter.ts';
 import type { AddOptions, AddResult, BinaryQuery, StoredBinary, SymbolStore } from '../store/store.ts';
+import { FileSource } from '../store/file.ts';
+import { openObject } from '../object/open.ts';
 import { giveWay } from './priority.ts';
 import { packError, type ThreadError } from './thread-error.ts';
 
@@ -17,6 +19,12 @@ export interface Located {
   readonly file: string;
 }
 
+/** A part of a file, bytes. */
+export interface Extent {
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** What can be asked of it: by name, arguments, answer. Plain data all. */
 export interface ArchiveCalls {
   incoming(): Promise<string>;
@@ -24,6 +32,8 @@ export interface ArchiveCalls {
   page(filter: ListFilter, after: string, limit: number): Promise<Page>;
   select(idOrPrefix: string): Promise<StoredBinary[]>;
   find(query: BinaryQuery): Promise<Located[]>;
+  /** Where a section's bytes lie in a file; null when it has none. Rejects with what the parser threw. */
+  section(file: string, name: string): Promise<Extent | null>;
   remove(idOrPrefix: string): Promise<StoredBinary[]>;
 }
 
@@ -65,6 +75,19 @@ function calls(store: SymbolStore): ArchiveCalls {
     page: async (filter, after, limit) => pageOf(await store.list(filter), after, limit),
     select: (idOrPrefix) => store.select(idOrPrefix),
     find: async (query) => (await store.find(query)).map((binary) => ({ binary, file: store.fileOf(binary) })),
+    section: (file, name) => Promise.resolve().then(() => sectionOf(file, name)),
     remove: (idOrPrefix) => store.remove(idOrPrefix),
   };
+}
+
+function sectionOf(file: string, name: string): Extent | null {
+  const source = FileSource.open(file);
+  try {
+    const section = openObject(source).section(name);
+    if (section === undefined || section.noBits) return null;
+    const offset = Math.min(section.fileOffset, source.size); // a damaged file may claim any place
+    return { offset, size: Math.min(section.size, source.size - offset) };
+  } finally {
+    source.close();
+  }
 }

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ListFilter, Page } from '../store/filter.ts';
 import type { AddOptions, AddResult, BinaryQuery, StoredBinary } from '../store/store.ts';
-import type { ArchiveAnswer, ArchiveCall, ArchiveCalls, ArchiveThreadData, Located } from './archive-thread.ts';
+import type { ArchiveAnswer, ArchiveCall, ArchiveCalls, ArchiveThreadData, Extent, Located } from './archive-thread.ts';
 import { unpackError } from './thread-error.ts';
 
 export interface ArchiveOptions {
@@ -57,6 +57,10 @@ export class Archive implements ArchiveCalls {
 
   find(query: BinaryQuery): Promise<Located[]> {
     return this.#ask('find', query);
+  }
+
+  section(file: string, name: string): Promise<Extent | null> {
+    return this.#ask('section', file, name);
   }
 
   remove(idOrPrefix: string): Promise<StoredBinary[]> {
