@@ -64,8 +64,12 @@ export async function receive(
   try {
     const file = createWriteStream(path, { flags: 'wx' });
     const body = req.iterator({ destroyOnReturn: false }); // a sender who is refused is to read why
-    if (unpacker === null) await pipeline(body, count, file, { signal: stop });
-    else await pipeline(body, unpacker, count, file, { signal: stop });
+    const through =
+      unpacker === null
+        ? pipeline(body, count, file, { signal: stop })
+        : pipeline(body, unpacker, count, file, { signal: stop });
+    // A pipeline that is told to stop waits for the sender's next piece first.
+    await Promise.race([through, stopped(stop)]);
     return { sha256: hash.digest('hex'), sizeBytes };
   } catch (error) {
     await rm(path, { force: true });
@@ -75,6 +79,14 @@ export async function receive(
   } finally {
     watch.end();
   }
+}
+
+function stopped(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+  });
 }
 
 /** Follows how a body comes in, and gives up on one that hardly does. */
