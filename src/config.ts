@@ -31,6 +31,67 @@ const SourceRuleText = v.pipe(
   }),
 );
 
+export const SCOPES = ['read', 'symbolize', 'upload', 'capture', 'admin'] as const;
+/** read: profiles, binaries, metrics; symbolize: POST /symbolize, /explain; upload: PUT /binaries; capture: captures; admin: all. */
+export type Scope = (typeof SCOPES)[number];
+
+const Scopes = v.array(v.picklist(SCOPES));
+
+const TokenSchema = v.strictObject({
+  /** For the log. */
+  name: v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/)),
+  /** Of the token, 64 hex digits: see `resym token`. */
+  sha256: v.pipe(v.string(), v.toLowerCase(), v.regex(/^[0-9a-f]{64}$/, 'wants 64 hex digits: see `resym token`')),
+  scopes: Scopes,
+  /** ISO 8601. */
+  expires: v.optional(
+    v.pipe(
+      v.string(),
+      v.check((text) => !Number.isNaN(Date.parse(text)), 'wants a time: 2027-01-31T00:00:00Z'),
+    ),
+  ),
+  /** The targets it is for; all unless given. */
+  targets: v.optional(v.array(v.string())),
+});
+
+const IssuerSchema = v.strictObject({
+  /** As in the tokens' `iss`. */
+  issuer: v.pipe(v.string(), v.url()),
+  /** As in the tokens' `aud`. */
+  audience: v.string(),
+  /** Where its keys are; unless given, its openid-configuration says so. */
+  jwksUri: v.optional(v.pipe(v.string(), v.url())),
+  /** Which tokens may do what: all claims of a rule must fit, * stands for anything. */
+  rules: v.array(v.strictObject({ claims: v.record(v.string(), v.string()), scopes: Scopes })),
+  /** http: is good enough for its keys. */
+  insecure: v.optional(v.boolean(), false),
+});
+
+const CertificateSchema = v.strictObject({
+  name: v.string(),
+  /** Common name of the certificate's subject. */
+  subject: v.optional(v.string()),
+  /** One of its alternative names, as `DNS:ci.example.com` or `URI:spiffe://...`. */
+  san: v.optional(v.string()),
+  scopes: Scopes,
+});
+
+const AuthSchema = v.strictObject({
+  /** What may be done without credentials. */
+  anonymous: v.optional(Scopes),
+  tokens: v.optional(v.array(TokenSchema), []),
+  oidc: v.optional(v.array(IssuerSchema), []),
+});
+
+const TlsSchema = v.strictObject({
+  /** PEM files; they are read again when they change. */
+  cert: v.string(),
+  key: v.string(),
+  /** Clients with a certificate of these issuers are known by it. */
+  clientCa: v.optional(v.string()),
+  clients: v.optional(v.array(CertificateSchema), []),
+});
+
 const TargetSchema = v.strictObject({
   /** Base URL of the service; `/debug/pprof` is appended to its path. */
   url: v.pipe(v.string(), v.url()),
@@ -79,13 +140,32 @@ const FileSchema = v.strictObject({
   maxProfileBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 64 * 1024 * 1024),
   /** Largest binary taken into the archive over HTTP, bytes. */
   maxBinaryBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 4 * 1024 ** 3),
+  /** Who may do what. */
+  auth: v.optional(AuthSchema),
+  /** https. */
+  tls: v.optional(TlsSchema),
   /** Threads that work on profiles; 0: the server's own does. */
   workers: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_WORKERS))),
 });
 
 export type TargetConfig = v.InferOutput<typeof TargetSchema>;
 
+export type TokenConfig = v.InferOutput<typeof TokenSchema>;
+export type IssuerConfig = v.InferOutput<typeof IssuerSchema>;
+export type CertificateRule = v.InferOutput<typeof CertificateSchema>;
+export type TlsConfig = v.InferOutput<typeof TlsSchema>;
+
+export interface AccessConfig {
+  readonly anonymous: readonly Scope[];
+  readonly tokens: readonly TokenConfig[];
+  readonly oidc: readonly IssuerConfig[];
+  readonly certificates: readonly CertificateRule[];
+}
+
 export interface Config extends Output {
+  /** null: nothing is said of it, and on the loopback interface everybody may do everything. */
+  readonly access: AccessConfig | null;
+  readonly tls: TlsConfig | null;
   readonly listen: { readonly host: string; readonly port: number };
   /** As store/place.ts has it. */
   readonly archive: string;
@@ -115,6 +195,8 @@ export async function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Promise<
   const only = targets.size === 1 ? [...targets.keys()][0] : null;
   return {
     listen: parseListen(flags.listen ?? env['RESYM_LISTEN'] ?? file.listen ?? DEFAULT_LISTEN),
+    access: accessOf(flags, env, file),
+    tls: tlsOf(flags, env, file.tls),
     archive: archivePlace(flags.store ?? (env['RESYM_STORE'] || file.store), env),
     targets,
     defaultTarget: file.defaultTarget ?? only,
@@ -127,6 +209,54 @@ export async function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Promise<
     maxBinaryBytes: file.maxBinaryBytes,
     workers: saidWorkers(flags, env) ?? file.workers ?? Math.min(availableParallelism(), DEFAULT_MAX_WORKERS),
   };
+}
+
+/** Throws ConfigError where a server that others can reach would be open to all without being told so. */
+function accessOf(flags: Flags, env: NodeJS.ProcessEnv, file: v.InferOutput<typeof FileSchema>): AccessConfig | null {
+  const said = flags.anonymous ?? env['RESYM_ANONYMOUS'];
+  const anonymous = said === undefined || said === '' ? file.auth?.anonymous : scopesFrom(said);
+  const tokens = [...(file.auth?.tokens ?? []), ...tokensFrom(env['RESYM_AUTH_TOKENS'] ?? '')];
+  const oidc = file.auth?.oidc ?? [];
+  const certificates = file.tls?.clients ?? [];
+  const isConfigured = anonymous !== undefined || tokens.length + oidc.length + certificates.length > 0;
+  if (isConfigured) return { anonymous: anonymous ?? [], tokens, oidc, certificates };
+  const { host } = parseListen(flags.listen ?? env['RESYM_LISTEN'] ?? file.listen ?? DEFAULT_LISTEN);
+  if (isLoopback(host)) return null;
+  throw new ConfigError(
+    `listening on ${host} would let everybody in: make a token with \`resym token\`, or say what may be done without one: ` +
+      '--anonymous read,symbolize (RESYM_ANONYMOUS, auth.anonymous)',
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+function scopesFrom(text: string): Scope[] {
+  const scopes = v.safeParse(Scopes, text === 'all' ? ['admin'] : text.split(',').filter(Boolean));
+  if (scopes.success) return scopes.output;
+  throw new ConfigError(`--anonymous wants all, or some of ${SCOPES.join(',')}; not ${JSON.stringify(text)}`);
+}
+
+/** `name:sha256:scope+scope,...` */
+function tokensFrom(text: string): TokenConfig[] {
+  return text
+    .split(',')
+    .filter(Boolean)
+    .map((one, i) => {
+      const [name, sha256, scopes = '', ...rest] = one.split(':');
+      const token = v.safeParse(TokenSchema, { name, sha256, scopes: scopes.split('+').filter(Boolean) });
+      if (token.success && rest.length === 0) return token.output;
+      throw new ConfigError(`RESYM_AUTH_TOKENS: entry ${i + 1} is not name:sha256:scope+scope`); // it may hold a token
+    });
+}
+
+function tlsOf(flags: Flags, env: NodeJS.ProcessEnv, file: TlsConfig | undefined): TlsConfig | null {
+  const cert = flags.tlsCert ?? env['RESYM_TLS_CERT'] ?? file?.cert;
+  const key = flags.tlsKey ?? env['RESYM_TLS_KEY'] ?? file?.key;
+  if (cert === undefined && key === undefined) return null;
+  if (cert === undefined || key === undefined) throw new ConfigError('https needs both, --tls-cert and --tls-key');
+  return { clients: [], ...file, cert, key };
 }
 
 async function readConfigFile(path: string): Promise<v.InferOutput<typeof FileSchema>> {

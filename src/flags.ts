@@ -16,6 +16,9 @@ export interface Flags {
   readonly store?: string;
   readonly target?: readonly string[];
   readonly workers?: string;
+  readonly anonymous?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   /** False when said so. */
   readonly identity?: boolean;
   readonly docUrl?: string;

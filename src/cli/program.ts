@@ -11,6 +11,7 @@ import type { PushOptions } from './push.ts';
 import type { LookupOptions } from './lookup.ts';
 import type { AddOptions, StoreOptions } from './store.ts';
 import type { SymbolizeOptions } from './symbolize.ts';
+import type { TokenOptions } from './token.ts';
 import { UsageError } from './usage.ts';
 
 const EXIT_USAGE = 2;
@@ -49,6 +50,12 @@ program
   .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:7070)')
   .addOption(storeOption())
   .option('--target <name=url>', 'a service to proxy; may be repeated', collect)
+  .option(
+    '--anonymous <scopes>',
+    'what may be done without a token: all, or some of read,symbolize,upload,capture,admin',
+  )
+  .option('--tls-cert <file>', 'serve https with this certificate, PEM')
+  .option('--tls-key <file>', 'its key, PEM')
   .option('--workers <n>', "threads that work on profiles; 0: the server's own (default: the processors, at most 4)")
   .option('--no-identity', 'no comments that say which build the main binary is')
   .addOption(docUrlOption())
@@ -168,6 +175,13 @@ store
   .addOption(storeOption())
   .option('--json', 'as JSON')
   .action(async (options: StoreOptions) => (await import('./store.ts')).verify(options));
+
+program
+  .command('token')
+  .description('make a token that lets somebody in')
+  .option('--name <name>', 'what the log calls it', 'token')
+  .option('--scopes <scopes>', 'what it is for: read,symbolize,upload,capture,admin', 'read,symbolize')
+  .action(async (options: TokenOptions) => (await import('./token.ts')).makeToken(options));
 
 program
   .command('demo')

@@ -2,12 +2,13 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, opendir } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { type Logger, pino } from 'pino';
-import { loadConfig } from '../config.ts';
+import { type Config, loadConfig } from '../config.ts';
 import { ConfigError, type Flags } from '../flags.ts';
 import { messageOf } from '../errors.ts';
 import type { Resymbolizer } from '../pipeline.ts';
 import type { AppOptions } from '../serve/app.ts';
 import { closeOnSignal, HttpServer } from '../serve/server.ts';
+import type { ServerCertificate } from '../serve/tls.ts';
 import { Target } from '../source/target.ts';
 import { StoreError } from '../store/store.ts';
 import { Archive } from '../workers/archive.ts';
@@ -23,7 +24,10 @@ export async function serve(flags: Flags): Promise<void> {
   const engine = pool ?? (await ownEngine(archives));
   const maker = archives.length === 0 ? null : new IndexMaker(engine, { archives, onMade: tell(logger) });
   const archive = archives.length === 0 ? null : new Archive({ place: archives[0] });
-  const server = new HttpServer();
+  const certificate = await certificateOf(config);
+  const server = new HttpServer(certificate, (error) =>
+    logger.warn({ problem: messageOf(error) }, 'the new certificate cannot be used: the old one stays'),
+  );
   const options: AppOptions = {
     targets,
     defaultTarget: config.defaultTarget,
@@ -37,6 +41,7 @@ export async function serve(flags: Flags): Promise<void> {
     logger,
     isDraining: () => server.draining,
     archive,
+    access: config.access,
     onAdded: (key) => maker?.make(key),
   };
   // Whoever starts a server waits for its port. What serves is loaded behind it: half of the start, were it before.
@@ -88,6 +93,18 @@ function tell(logger: Logger): IndexMakerOptions['onMade'] {
 async function ownEngine(archives: readonly string[]): Promise<Resymbolizer> {
   const { openEngine } = await import('../open-engine.ts');
   return openEngine(archives);
+}
+
+async function certificateOf({ tls }: Config): Promise<ServerCertificate | null> {
+  if (tls === null) return null;
+  const { ServerCertificate } = await import('../serve/tls.ts');
+  const certificate = new ServerCertificate(tls);
+  try {
+    certificate.read();
+  } catch (error) {
+    throw error instanceof ConfigError ? new UsageError(messageOf(error)) : error;
+  }
+  return certificate;
 }
 
 /** A configuration that cannot be used is a usage error. */

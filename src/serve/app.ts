@@ -16,6 +16,7 @@
 import { randomBytes } from 'node:crypto';
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import { pino, type Logger } from 'pino';
+import type { AccessConfig } from '../config.ts';
 import type { OutputOptions, Resymbolizer } from '../pipeline.ts';
 import type { Target } from '../source/target.ts';
 import type { ArchiveCalls } from '../workers/archive-thread.ts';
@@ -23,6 +24,7 @@ import { Binaries } from './binaries.ts';
 import { BuildIds } from './build-id.ts';
 import { answerError, HttpProblem, methodNotAllowed, refuseMethod } from './errors.ts';
 import { exchangeOf } from './exchange.ts';
+import { guard } from './guard.ts';
 import { serveHealth, serveReadiness } from './health.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { Metrics, serveMetrics } from './metrics.ts';
@@ -45,6 +47,8 @@ export interface AppOptions {
   readonly output?: OutputOptions;
   /** Silent unless given. */
   readonly logger?: Logger;
+  /** null: everybody may do everything. */
+  readonly access?: AccessConfig | null;
   /** null: there is none. */
   readonly archive?: ArchiveCalls | null;
   /** Told of every key of the archive that has got a new file. */
@@ -76,6 +80,7 @@ export function createApp(options: AppOptions): Express {
   app.disable('etag');
   app.enable('case sensitive routing');
   app.use(recordExchange(logger, metrics));
+  app.use(guard({ access: options.access ?? null, defaultTarget: defaultName, logger }));
 
   const page = (path: string, route: string, handler: RequestHandler): void => {
     app.get(path, on(route), handler);

@@ -32,10 +32,10 @@ export async function readRequestBody(req: Request, maxBytes: number): Promise<B
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
   allowBody(req);
   return new Promise((resolve, reject) => {
-    const tooSlow = setTimeout(
-      () => reject(new HttpProblem(408, `the body did not come within ${BODY_MS / 1000} s`)),
-      BODY_MS,
-    );
+    const tooSlow = setTimeout(() => {
+      refuseBody(req);
+      reject(new HttpProblem(408, `the body did not come within ${BODY_MS / 1000} s`));
+    }, BODY_MS).unref();
     req.once('close', () => clearTimeout(tooSlow));
     const chunks: Buffer[] = [];
     let size = 0;

@@ -29,13 +29,14 @@ const MAX_TEXT = 1000;
 const QUIET_ROUTES = new Set(['health', 'metrics']);
 
 function writeLine(log: Logger, req: Request, exchange: Exchange, status: number, ms: number): void {
-  const { route, target, upstreamStatus, resymStatus, reason, error, bytes, timings, signal } = exchange;
+  const { route, target, caller, upstreamStatus, resymStatus, reason, error, bytes, timings, signal } = exchange;
   const fields = {
     method: req.method,
     url: loggedUrl(req.originalUrl),
     status,
     bytes,
     ms: round(ms),
+    ...(caller !== '' && { caller: lineText(caller, MAX_TEXT) }),
     ...(target !== null && { target }),
     ...(upstreamStatus !== null && { upstreamStatus }),
     ...(resymStatus !== null && { resym: resymStatus }),

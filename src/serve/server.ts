@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ServerCertificate } from './tls.ts';
 
 export interface ServerOptions {
   readonly host: string;
@@ -19,11 +20,25 @@ export class HttpServer {
   readonly #server: Server;
   /** Under way. */
   readonly #answers = new Set<ServerResponse>();
+  #scheme = 'http';
+  #stopWatching: () => void = () => undefined;
   #draining = false;
   #closed: Promise<void> | null = null;
 
-  constructor() {
-    this.#server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS });
+  /** @param certificate for https; the tokens of clients without one of their own are still looked at */
+  constructor(
+    certificate: ServerCertificate | null = null,
+    onBadCertificate: (error: Error) => void = () => undefined,
+  ) {
+    const options = { requestTimeout: REQUEST_TIMEOUT_MS };
+    if (certificate === null) {
+      this.#server = createServer(options);
+      return;
+    }
+    const { server, stop } = certificate.createServer(options, onBadCertificate);
+    this.#server = server;
+    this.#stopWatching = stop;
+    this.#scheme = 'https';
   }
 
   /** True once `close` was called. */
@@ -57,7 +72,7 @@ export class HttpServer {
   /** "http://127.0.0.1:7070" */
   get url(): string {
     const { address, family, port } = this.#server.address() as AddressInfo;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    return `${this.#scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
   /**
@@ -66,6 +81,7 @@ export class HttpServer {
    */
   async close(drainMs: number = DRAIN_MS): Promise<boolean> {
     this.#draining = true;
+    this.#stopWatching();
     // Every answer from now on is the last of its connection.
     for (const answer of this.#answers) if (!answer.headersSent) answer.setHeader('Connection', 'close');
     this.#closed ??= new Promise((resolve) => this.#server.close(() => resolve()));

@@ -1,0 +1,195 @@
+/**
+ * Who may do what: the handler in front of all routes.
+ *
+ *     request ─► who asks (client certificate, token, signed token, nobody) ─► what that needs (scopes.ts) ─► on, 401 or 403
+ *
+ * resym's own credentials end here: a target never sees them.
+ */
+import type { TLSSocket } from 'node:tls';
+import type { Request, RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import type { AccessConfig, CertificateRule, Scope } from '../config.ts';
+import { messageOf } from '../errors.ts';
+import { refuseBody } from './body.ts';
+import { HttpProblem } from './errors.ts';
+import { exchangeOf } from './exchange.ts';
+import { loggedText } from './foreign.ts';
+import { IdentityTokens } from './identity-tokens.ts';
+import { splitUrl } from './prefix.ts';
+import { scopesFor, targetIn } from './scopes.ts';
+import { Tokens } from './tokens.ts';
+
+export interface GuardOptions {
+  /** null: everybody may do everything, as on the loopback interface without configuration. */
+  readonly access: AccessConfig | null;
+  /** The target at /debug/pprof. */
+  readonly defaultTarget: string | null;
+  readonly logger: Logger;
+}
+
+interface Caller {
+  /** "" for nobody in particular. */
+  readonly name: string;
+  readonly scopes: ReadonlySet<Scope>;
+  /** null: all. */
+  readonly targets: readonly string[] | null;
+}
+
+/** Refusals told in the log, in this time, ms. Those who try a million tokens fill no disk. */
+const MAX_TOLD = 20;
+const TOLD_MS = 10_000;
+
+export function guard({ access, defaultTarget, logger }: GuardOptions): RequestHandler {
+  if (access === null) return refusePages;
+  const callers = new Callers(access);
+  const tell = bounded((req: Request, why: string) =>
+    logger.warn(
+      { audit: 'refused', address: req.socket.remoteAddress, method: req.method, why: loggedText(why) },
+      'access',
+    ),
+  );
+  return async (req, res, next) => {
+    const { path } = splitUrl(req.originalUrl);
+    const needed = scopesFor(req.method, path);
+    if (needed.length === 0) return next();
+    const refuse = (problem: HttpProblem): never => {
+      tell(req, problem.message);
+      refuseBody(req);
+      throw problem;
+    };
+    const caller = await callers.of(req);
+    const may = (scopes: ReadonlySet<Scope>): boolean =>
+      scopes.has('admin') || needed.some((scope) => scopes.has(scope));
+    if (caller instanceof Error) {
+      // Where the client's own credentials are for the target, they are none of resym's.
+      if (!may(callers.anonymous) || !isAboutTarget(path)) return refuse(unauthorized(caller.message, true));
+      return next();
+    }
+    exchangeOf(res).caller = caller.name;
+    if (!may(caller.scopes)) {
+      const what = `${req.method} ${path.slice(0, 200)} needs the scope ${needed.join(' or ')}`;
+      return refuse(
+        caller.name === ''
+          ? unauthorized(`${what}: send a token (Authorization: Bearer ...)`, false)
+          : new HttpProblem(403, `${what}, which ${caller.name} does not have`, challenge('insufficient_scope')),
+      );
+    }
+    if (caller.name === '' && isForeignPage(req)) return refuse(FOREIGN);
+    const target = targetIn(path) ?? (isAboutTarget(path) ? defaultTarget : null);
+    if (caller.targets !== null && target !== null && !caller.targets.includes(target))
+      return refuse(new HttpProblem(403, `${caller.name} is not for target ${JSON.stringify(target)}`));
+    next();
+  };
+}
+
+class Callers {
+  readonly anonymous: ReadonlySet<Scope>;
+  readonly #tokens: Tokens;
+  readonly #signed: IdentityTokens;
+  readonly #certificates: readonly CertificateRule[];
+
+  constructor({ anonymous, tokens, oidc, certificates }: AccessConfig) {
+    this.anonymous = new Set(anonymous);
+    this.#tokens = new Tokens(tokens);
+    this.#signed = new IdentityTokens(oidc);
+    this.#certificates = certificates;
+  }
+
+  /** An error: credentials that are not good. Those that are resym's own are taken off the request. */
+  async of(req: Request): Promise<Caller | Error> {
+    const sent = credentials(req);
+    if (sent === null) return this.#certified(req) ?? this.#caller('', []);
+    if (sent instanceof Error) return sent;
+    const token = this.#tokens.find(sent);
+    if (token !== null) {
+      delete req.headers.authorization;
+      if (token.expires !== undefined && Date.parse(token.expires) <= Date.now())
+        return new Error(`the token ${token.name} was valid until ${token.expires}`);
+      return this.#caller(`token:${token.name}`, token.scopes, token.targets ?? null);
+    }
+    if (!this.#signed.canRead(sent)) return new Error('the token is not known');
+    try {
+      const { subject, scopes } = await this.#signed.verify(sent);
+      delete req.headers.authorization;
+      return this.#caller(`oidc:${subject}`, scopes);
+    } catch (error) {
+      return new Error(messageOf(error), { cause: error });
+    }
+  }
+
+  #caller(name: string, scopes: readonly Scope[], targets: readonly string[] | null = null): Caller {
+    return { name, scopes: new Set([...this.anonymous, ...scopes]), targets };
+  }
+
+  #certified(req: Request): Caller | null {
+    const socket = req.socket as Partial<TLSSocket>;
+    if (socket.authorized !== true || socket.getPeerCertificate === undefined) return null;
+    const { subject, subjectaltname = '' } = socket.getPeerCertificate();
+    const names = subjectaltname.split(', ');
+    const rule = this.#certificates.find(
+      (each) =>
+        (each.subject !== undefined && each.subject === subject?.CN) ||
+        (each.san !== undefined && names.includes(each.san)),
+    );
+    return rule === undefined ? null : this.#caller(`cert:${rule.name}`, rule.scopes);
+  }
+}
+
+/** The token of `Authorization: Bearer`, or the password of Basic, which is what a URL can hold. null: none was sent. */
+function credentials(req: Request): string | Error | null {
+  const { authorization } = req.headers;
+  if (authorization === undefined) return null;
+  const match = /^(bearer|basic) +(\S+) *$/i.exec(authorization);
+  if (match === null) return new Error('the Authorization header is neither Bearer nor Basic');
+  if (match[1].toLowerCase() === 'bearer') return match[2];
+  const pair = Buffer.from(match[2], 'base64').toString();
+  return pair.slice(pair.indexOf(':') + 1);
+}
+
+function isAboutTarget(path: string): boolean {
+  return /^\/(?:targets|debug\/pprof|pprof|symbolz?)(?:\/|$)/.test(path);
+}
+
+function unauthorized(message: string, wasSent: boolean): HttpProblem {
+  return new HttpProblem(401, message, challenge(wasSent ? 'invalid_token' : ''));
+}
+
+function challenge(error: string): Record<string, string> {
+  return { 'WWW-Authenticate': `Bearer realm="resym"${error === '' ? '' : `, error="${error}"`}, Basic realm="resym"` };
+}
+
+const FOREIGN = new HttpProblem(403, 'a web page of another site sent this; without credentials only programs may');
+
+/** A browser sends what a page tells it to: who needs no credentials must at least not be one that somebody else directs. */
+function isForeignPage(req: Request): boolean {
+  if (req.method === 'GET' || req.method === 'HEAD') return false;
+  const { origin, host = '' } = req.headers;
+  const site = req.headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'none' && site !== 'same-origin') return true;
+  return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host);
+}
+
+/** Where everybody may do everything, also a page whose name was made to lead here may not. */
+const refusePages: RequestHandler = (req, _res, next) => {
+  const { origin, host = '' } = req.headers;
+  const isRead = req.method === 'GET' || req.method === 'HEAD';
+  if (isRead || (!isForeignPage(req) && (origin === undefined || isLocalName(host)))) return next();
+  refuseBody(req);
+  throw FOREIGN;
+};
+
+/** A name that nobody else's name server can make lead here. */
+function isLocalName(host: string): boolean {
+  return /^(?:localhost|[\w.-]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host);
+}
+
+/** Calls through, but no more often than is worth reading. */
+function bounded(tell: (req: Request, why: string) => void): (req: Request, why: string) => void {
+  let told = 0;
+  let since = 0;
+  return (req, why) => {
+    const now = performance.now();
+    if (now - since > TOLD_MS) [told, since] = [0, now];
+    if (++told <= MAX_TOLD) tell(req, told === MAX_TOLD ? `${why} (more are not told for a while)` : why);
+  };
+}
