@@ -3,18 +3,20 @@ import { realpathSync, statSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { prepareZstd } from '../bytes/inflate.ts';
-import { FormatError, isParseError, isSystemError, messageOf } from '../errors.ts';
+import { FormatError, isParseError, messageOf } from '../errors.ts';
 import type { Identity } from '../match/identity.ts';
 import type { SketchQuery } from '../match/sketch.ts';
 import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
 import { openSlice } from '../object/open.ts';
-import { byRichness, type Catalog, compareText, hexIdsOf } from './catalog.ts';
+import { DirectoryCare, mustBeWritable } from './care.ts';
+import { byRichness, type Catalog, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
 import { areTwins, builds } from './archived.ts';
 import { entryFromFacts, factsFit, versionOf } from './entry.ts';
 import { examine, type Examination, type Examine, uselessness } from './examine.ts';
 import { FACTS_SCHEMA, type Facts, richness } from './facts.ts';
 import { FileSource } from './file.ts';
+import type { ListFilter } from './filter.ts';
 import { type FilePart, hashFile } from './hash.ts';
 import {
   type Alias,
@@ -26,19 +28,23 @@ import {
   settleAlias,
   sweepIncoming,
 } from './ingest.ts';
-import { indexPath, openIndex, removeIndexes, writeIndex } from './index-files.ts';
-import { displayName, FACTS_SUFFIX, filePath, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
+import { indexPath, openIndex, writeIndex } from './index-files.ts';
+import { displayName, filePath, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
+import { readPins } from './pins.ts';
+import { listQuarantine } from './quarantine.ts';
 import {
   type AddResult,
   type BinaryQuery,
   type OpenBinary,
+  type Quarantined,
   type StoredBinary,
   StoreError,
+  type SweepOptions,
+  type Swept,
   type SymbolStore,
   type VerifyResult,
 } from './store.ts';
 import { addSlices, partsOf } from './universal.ts';
-import { verifyEntry } from './verify.ts';
 
 export interface DirectoryOptions {
   /** Make the directory when it is missing; else that is an error. Default false. */
@@ -57,6 +63,7 @@ export class DirectoryStore implements SymbolStore {
   /** Absolute, links resolved. */
   readonly root: string;
   readonly #contents: Contents;
+  readonly #care: DirectoryCare;
   readonly #examine: Examine;
   readonly #lookAgainMs: number;
   #swept = false;
@@ -66,6 +73,7 @@ export class DirectoryStore implements SymbolStore {
     this.#examine = options.examine ?? examine;
     this.#lookAgainMs = options.lookAgainMs ?? LOOK_AGAIN_MS;
     this.#contents = new Contents(root, this.#examine, options.notice ?? (() => undefined));
+    this.#care = new DirectoryCare(root, this.#contents, this.#examine);
   }
 
   /** Rejects with StoreError `no-store` when there is no such directory, with the system's error when it cannot be read. */
@@ -109,12 +117,8 @@ export class DirectoryStore implements SymbolStore {
     return now.every((binary, i) => binary === found.binaries[i]) ? found : this.#contents.catalog.find(query);
   }
 
-  async list(): Promise<StoredBinary[]> {
-    await this.refresh();
-    const { catalog } = this.#contents;
-    return [...catalog.all()].sort(
-      (a, b) => compareText(a.name, b.name) || compareText(a.key, b.key) || byRichness(a, b),
-    );
+  list(filter?: ListFilter): Promise<StoredBinary[]> {
+    return this.#care.list(filter);
   }
 
   async named(name: string): Promise<StoredBinary[]> {
@@ -173,7 +177,7 @@ export class DirectoryStore implements SymbolStore {
       if (slices === null) return await this.#add(file, original, name);
       return await addSlices(slices, name, (slice) => this.#add(file, original, name, slice));
     } catch (error) {
-      await this.#mustBeWritable(error);
+      await mustBeWritable(this.root, error);
       throw error;
     } finally {
       await original.close();
@@ -186,6 +190,7 @@ export class DirectoryStore implements SymbolStore {
     const present = await this.#presentCopy(file, part ?? { offset: 0, size: (await original.stat()).size });
     if (present !== null) {
       await this.#mendAlias(present);
+      await this.#care.used(present, true);
       return { binary: present, outcome: 'already-there', note: `already there as ${present.path}` };
     }
     await this.#sweep();
@@ -198,16 +203,6 @@ export class DirectoryStore implements SymbolStore {
       throw error;
     }
     return await this.#place(copy, name, judged);
-  }
-
-  /** Rejects with StoreError `read-only` when that is why something failed. */
-  async #mustBeWritable(cause: unknown): Promise<void> {
-    if (!isSystemError(cause)) return;
-    try {
-      await fs.access(this.root, fs.constants.W_OK);
-    } catch (error) {
-      throw new StoreError('read-only', `the store cannot be written to: ${messageOf(error)}`, { cause });
-    }
   }
 
   /** What a file is; throws StoreError when it is of no use. */
@@ -341,46 +336,40 @@ export class DirectoryStore implements SymbolStore {
     return writeIndex(join(this.root, indexPath(key, stamp)), bytes);
   }
 
-  async remove(idOrPrefix: string): Promise<StoredBinary[]> {
-    await this.refresh();
-    const removed = this.#contents.catalog.select(idOrPrefix);
-    try {
-      await this.#removeFiles(removed);
-    } catch (error) {
-      await this.#mustBeWritable(error);
-      throw error;
-    }
-    return removed;
+  remove(idOrPrefix: string): Promise<StoredBinary[]> {
+    return this.#care.remove(idOrPrefix);
   }
 
-  async #removeFiles(removed: readonly StoredBinary[]): Promise<void> {
-    const keys = new Set<string>();
-    for (const binary of removed) {
-      const { path } = this.#contents.entry(binary.path)!.file;
-      await fs.rm(join(this.root, path), { force: true });
-      const own = parseFilePath(path);
-      if (own !== null) {
-        await fs.rm(join(this.root, path + FACTS_SUFFIX), { force: true });
-        keys.add(own.key);
-      }
-      this.#contents.deleted(binary);
-    }
-    for (const key of keys) await settleAlias(this.root, key);
-    for (const { key } of removed) await removeIndexes(this.root, key);
+  verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]> {
+    return this.#care.verify(onResult);
   }
 
-  async verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]> {
-    const results: VerifyResult[] = [];
-    for (const binary of await this.list()) {
-      const entry = this.#contents.entry(binary.path);
-      if (entry === undefined) continue; // removed meanwhile
-      const { result, entry: now } = await verifyEntry(this.root, entry, this.#examine);
-      if (now !== entry) this.#contents.learn(now);
-      results.push(result);
-      onResult?.(result);
-    }
-    await this.#contents.save();
-    return results;
+  pins(): Promise<ReadonlySet<string>> {
+    return readPins(this.root);
+  }
+
+  setPinned(idOrPrefix: string, isPinned: boolean): Promise<StoredBinary[]> {
+    return this.#care.setPinned(idOrPrefix, isPinned);
+  }
+
+  used(binary: StoredBinary): Promise<void> {
+    return this.#care.used(binary);
+  }
+
+  uses(keys?: ReadonlySet<string>): Promise<ReadonlyMap<string, string>> {
+    return this.#care.uses(keys);
+  }
+
+  quarantine(binary: StoredBinary, problem: string): Promise<void> {
+    return this.#care.quarantine(binary, problem);
+  }
+
+  quarantined(): Promise<Quarantined[]> {
+    return listQuarantine(this.root);
+  }
+
+  sweep(options?: SweepOptions): Promise<Swept[]> {
+    return this.#care.sweep(options);
   }
 }
 

@@ -113,7 +113,8 @@ test('adding again changes nothing', async () => {
   const store = await freshStore();
   const first = await store.add(GO_124);
   const files = filesBelow(store.root);
-  const before = files.map((path) => fs.lstatSync(join(store.root, path)).mtimeMs);
+  const timed = files.filter((path) => !path.endsWith('.elf.json')); // its time says that somebody had a use for it
+  const before = timed.map((path) => fs.lstatSync(join(store.root, path)).mtimeMs);
   for (const name of ['one', 'two']) {
     const again = await store.add(copy(GO_124, place(name)));
     assert.equal(again.outcome, 'already-there');
@@ -123,7 +124,7 @@ test('adding again changes nothing', async () => {
   assert.equal((await other.add(GO_124)).outcome, 'already-there');
   assert.deepEqual(filesBelow(store.root), files);
   assert.deepEqual(
-    files.map((path) => fs.lstatSync(join(store.root, path)).mtimeMs),
+    timed.map((path) => fs.lstatSync(join(store.root, path)).mtimeMs),
     before,
   );
 });
