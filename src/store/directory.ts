@@ -103,7 +103,11 @@ export class DirectoryStore implements SymbolStore {
     const claimed = hexIdsOf(query);
     await this.#contents.examineClaiming(claimed);
     const known = await this.#confirmed(query);
-    if (known.exact) return known.binaries;
+    const hasLooked = await this.#contents.lookFor(claimed, known.exact ? this.#lookAgainMs : 0);
+    if (!hasLooked && known.exact) return known.binaries;
+    await this.#contents.examineClaiming(claimed);
+    const fresh = await this.#confirmed(query);
+    if (fresh.exact) return fresh.binaries;
     await this.#contents.look(this.#lookAgainMs);
     await this.#contents.examineClaiming(claimed);
     if (!this.#contents.catalog.find(query).exact) await this.#contents.examineAll();

@@ -81,6 +81,18 @@ export class Tree {
     return changes;
   }
 
+  /** A look at one directory, without those in it. */
+  async lookIn(path: string, slice: TimeSlice): Promise<Changes> {
+    const changes: Changes = { found: [], gone: [], problems: [] };
+    const before = this.#directories.get(path);
+    const now = await this.#lookAt(path, before, changes, slice);
+    for (const name of before?.files.keys() ?? [])
+      if (now?.files.has(name) !== true) changes.gone.push(child(path, name));
+    if (now === null) this.#directories.delete(path);
+    else this.#directories.set(path, now);
+    return changes;
+  }
+
   /** Leaves a file out of what is known, so that it counts as new if the next look finds it. */
   forget(path: string): void {
     const slash = path.lastIndexOf('/');
