@@ -143,7 +143,9 @@ export class DirectoryCare {
     const mended = isContentRight ? await this.#seenAnew(entry) : null;
     await this.#writing(() => moveToQuarantine(this.#root, binary.path, binary, problem, mended !== null));
     if (mended !== null) {
-      await this.#writing(() => writeDurably(this.#root, binary.path + FACTS_SUFFIX, formatFacts(mended.facts)));
+      await this.#writing(() =>
+        writeDurably(this.#root, join(this.#root, binary.path + FACTS_SUFFIX), formatFacts(mended.facts)),
+      );
       this.#contents.learn(mended.entry);
     } else {
       this.#contents.deleted(binary);

@@ -158,9 +158,12 @@ function codeOf({ identity: { ids, arch, goText, text } }: StoredBinary): string
   return ids.pclntabSha256 && `${ids.pclntabSha256} ${arch} ${goText} ${text?.address} ${text?.size}`;
 }
 
+/** What tells builds of unchanged code apart: the commit, and what the linker was told but for what to leave out. */
 function commitOf({ identity: { go } }: StoredBinary): string {
   const { settings = {}, main = null } = go ?? {};
-  return JSON.stringify([main?.version, settings['vcs.revision'], settings['vcs.time'], settings['vcs.modified']]);
+  const said = (settings['-ldflags'] ?? '').split(/\s+/).filter((flag) => !/^-[sw](=\w+)?$/.test(flag));
+  const { 'vcs.revision': revision, 'vcs.time': time, 'vcs.modified': modified } = settings;
+  return JSON.stringify([main?.version, revision, time, modified, ...said.filter(Boolean)]);
 }
 
 /** By build without debug info: the newest build of the same code that has some. It is as young as what needs it. */

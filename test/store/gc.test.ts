@@ -197,6 +197,16 @@ test('releases of unchanged code are builds of their own', () => {
   assert.equal(choose(files, { maxAgeMs: 9.5 * DAY }).kept.length, 10);
 });
 
+test('without a commit, what the linker was told tells releases apart, but not what it left out', () => {
+  const flags = ['-X main.v=1', '-X main.v=2', '-s -w -X main.v=2', '-w=0 -X main.v=2'];
+  const files = flags.map((ldflags, i) => {
+    const file = made({ key: i + 1, ageDays: 10 - i, code: 1 });
+    const go = { version: 'go1.26', path: 'api', main: null, settings: { '-ldflags': ldflags } };
+    return { ...file, identity: { ...file.identity, go } };
+  });
+  assert.deepEqual([...choose(files, { keep: 1 }).gone], [files[0]]);
+});
+
 test('the debug info of another commit’s twin stays while a build needs it', () => {
   const old = made({ key: 1, ageDays: 100, code: 1, commit: 'a' });
   const young = made({ key: 2, ageDays: 1, code: 1, commit: 'b', dwarf: false });
