@@ -275,6 +275,7 @@ class Run {
     if (proven === LATE || proven === null) return null;
     const { candidate, lease, verdict, evidence } = proven;
     this.used.push(candidate);
+    candidate.wasUsed();
     try {
       outcome.accepted(candidate, verdict, evidence);
       if (record.index === 0) this.main = factsOf(proven);

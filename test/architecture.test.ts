@@ -73,6 +73,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   valibot: ['config', 'serve', 'capture', 'store'],
   undici: ['source', 'serve', 'store', 'capture', 'cli'],
   express: ['serve'],
+  jose: ['serve'],
   pino: ['serve', 'cli', 'capture', 'source', 'store'],
   commander: ['cli'],
   tinypool: ['workers'],

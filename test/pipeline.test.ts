@@ -122,6 +122,7 @@ describe('a profile through the pipeline', () => {
       build: [],
       lease: () => new Promise(() => undefined),
       isThere: () => Promise.resolve(true),
+      wasUsed: () => undefined,
     };
     const finder = { pinned: () => Promise.resolve([]), byId: () => Promise.resolve([slow]) };
     const late = new Engine(finder as unknown as CandidateFinder);

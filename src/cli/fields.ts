@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+
 /** Prints "label   value" lines, labels aligned. Control characters in values are shown, not obeyed. */
 export function printFields(fields: readonly (readonly [string, string])[]): void {
   const width = Math.max(...fields.map(([label]) => label.length));
@@ -11,7 +13,7 @@ export function printTable(
   right: ReadonlySet<number> = new Set(),
 ): void {
   const cells = [headings, ...rows].map((row) => row.map(printable));
-  const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  const widths = headings.map((_, column) => cells.reduce((most, row) => Math.max(most, row[column].length), 0));
   for (const row of cells) {
     const line = row.map((cell, i) => (right.has(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])));
     process.stdout.write(`${line.join('  ').trimEnd()}\n`);
@@ -22,4 +24,15 @@ export function printTable(
 export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** Prints a JSON array piece by piece: one string of twenty thousand entries is a hundred megabytes. */
+export async function printArray(values: readonly unknown[]): Promise<void> {
+  let comma = '[';
+  for (const value of values) {
+    const text = JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');
+    if (!process.stdout.write(`${comma}\n  ${text}`)) await once(process.stdout, 'drain');
+    comma = ',';
+  }
+  process.stdout.write(values.length === 0 ? '[]\n' : '\n]\n');
 }

@@ -9,7 +9,8 @@ import type { IndexOptions } from './make-index.ts';
 import type { InspectOptions } from './inspect.ts';
 import type { PushOptions } from './push.ts';
 import type { LookupOptions } from './lookup.ts';
-import type { AddOptions, StoreOptions } from './store.ts';
+import type { AddOptions, ListOptions, StoreOptions } from './store.ts';
+import type { GcOptions, VerifyOptions } from './store-care.ts';
 import type { SymbolizeOptions } from './symbolize.ts';
 import type { TokenOptions } from './token.ts';
 import { UsageError } from './usage.ts';
@@ -41,6 +42,7 @@ const program = new Command('resym')
   .version(VERSION)
   .showHelpAfterError('(--help shows the options)')
   .exitOverride()
+  .enablePositionalOptions() // `store ls --version` is about binaries
   .configureHelp({ showGlobalOptions: false });
 
 program
@@ -150,9 +152,13 @@ store
 store
   .command('ls')
   .description('list the binaries')
+  .option('--program <name>', 'those of this name')
+  .option('--version <version>', 'those whose main module has this version')
+  .option('--revision <commit>', 'those built from this commit, or one that begins so')
+  .option('--id <prefix>', 'those with an ID that begins so')
   .addOption(storeOption())
   .option('--json', 'as JSON')
-  .action(async (options: StoreOptions) => (await import('./store.ts')).list(options));
+  .action(async (options: ListOptions) => (await import('./store.ts')).list(options));
 
 store
   .command('show')
@@ -172,9 +178,35 @@ store
 store
   .command('verify')
   .description('check every binary against what is recorded of it')
+  .option('--quarantine', 'move what is damaged out of the way: a good copy can then be added')
   .addOption(storeOption())
   .option('--json', 'as JSON')
-  .action(async (options: StoreOptions) => (await import('./store.ts')).verify(options));
+  .action(async (options: VerifyOptions) => (await import('./store-care.ts')).verify(options));
+
+store
+  .command('gc')
+  .description('remove old builds that are not pinned, and what was abandoned')
+  .option('--max-age <time>', 'builds neither added nor used for so long: 90d, 12h, 2w')
+  .option('--keep <n>', 'of each program, all but the n builds added or used last')
+  .option('--quota <size>', 'the oldest until all are no more than so much: 200GB, 1.5TiB')
+  .option('--dry-run', 'only say what would be removed')
+  .addOption(storeOption())
+  .option('--json', 'as JSON')
+  .action(async (options: GcOptions) => (await import('./store-care.ts')).gc(options));
+
+for (const [name, isPinned, what] of [
+  ['pin', true, 'keep builds whatever their age: gc leaves them alone'],
+  ['unpin', false, 'leave builds to gc again'],
+] as const) {
+  store
+    .command(name)
+    .description(what)
+    .argument('<id...>', 'keys or build IDs, or beginnings of them')
+    .addOption(storeOption())
+    .action(async (ids: string[], options: StoreOptions) =>
+      (await import('./store-care.ts')).pin(ids, isPinned, options),
+    );
+}
 
 program
   .command('token')

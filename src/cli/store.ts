@@ -2,12 +2,13 @@ import { stat } from 'node:fs/promises';
 import { isParseError, messageOf } from '../errors.ts';
 import { archivePlace } from '../flags.ts';
 import { areTwins } from '../store/archived.ts';
+import type { ListFilter } from '../store/filter.ts';
 import { openStore } from '../store/place.ts';
 import { filesOfProcess, ProcessError } from '../store/process.ts';
 import { scanForBinaries } from '../store/scan.ts';
 import { type AddResult, type StoredBinary, StoreError, type SymbolStore } from '../store/store.ts';
 import { existingArchives } from './archive.ts';
-import { printable, printFields, printTable } from './fields.ts';
+import { printable, printArray, printFields, printTable } from './fields.ts';
 import { identityFields } from './inspect.ts';
 import { UsageError } from './usage.ts';
 
@@ -19,7 +20,7 @@ export interface StoreOptions {
   readonly json?: true;
 }
 
-async function existingStore(options: StoreOptions): Promise<SymbolStore> {
+export async function existingStore(options: StoreOptions): Promise<SymbolStore> {
   const [place] = existingArchives(options.store);
   if (place === undefined) throw new UsageError('there is no archive yet; make one with: resym store add FILE');
   return openStore(place);
@@ -127,10 +128,14 @@ export async function* filesIn(path: string): AsyncGenerator<string> {
   }
 }
 
-export async function list(options: StoreOptions): Promise<void> {
-  const binaries = await (await existingStore(options)).list();
+export interface ListOptions extends StoreOptions, ListFilter {}
+
+export async function list(options: ListOptions): Promise<void> {
+  const store = await existingStore(options);
+  const binaries = await store.list(options);
+  const pins = await store.pins();
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(binaries, null, 2)}\n`);
+    await printArray(binaries.map((binary) => ({ ...binary, pinned: pins.has(binary.key) })));
     return;
   }
   const rows = binaries.map((binary) => [
@@ -141,8 +146,15 @@ export async function list(options: StoreOptions): Promise<void> {
     symbolsOf(binary),
     String(binary.sizeBytes),
     binary.addedAt.slice(0, 16).replace('T', ' '),
+    pins.has(binary.key) ? 'pinned' : '',
   ]);
-  printTable(['ID', 'NAME', 'ARCH', 'GO', 'SYMBOLS', 'BYTES', 'ADDED'], rows, new Set([5]));
+  const isAnyPinned = rows.some((row) => row[7] !== '');
+  const shown = isAnyPinned ? rows : rows.map((row) => row.slice(0, 7));
+  printTable(
+    ['ID', 'NAME', 'ARCH', 'GO', 'SYMBOLS', 'BYTES', 'ADDED', 'PINNED'].slice(0, isAnyPinned ? 8 : 7),
+    shown,
+    new Set([5]),
+  );
   for (const { path, problem } of binaries) {
     if (problem !== '') process.stderr.write(`resym: ${printable(path)}: ${problem}\n`);
   }
@@ -158,7 +170,8 @@ export async function show(id: string, options: StoreOptions): Promise<void> {
   const store = await existingStore(options);
   const binary = await store.get(id);
   if (binary === null) throw new Error(`no binary in the archive has an ID that begins with ${JSON.stringify(id)}`);
-  if (options.json) process.stdout.write(`${JSON.stringify(binary, null, 2)}\n`);
+  const pinned = (await store.pins()).has(binary.key);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...binary, pinned }, null, 2)}\n`);
   else {
     printFields([
       ['key', binary.key],
@@ -167,6 +180,7 @@ export async function show(id: string, options: StoreOptions): Promise<void> {
       ['size', `${binary.sizeBytes} bytes`],
       ['SHA-256', binary.sha256 ?? 'not computed; store verify does'],
       ['added', binary.addedAt],
+      ...(pinned ? [['pinned', 'gc leaves it alone'] as const] : []),
       ...identityFields(binary.identity),
       ...(await twinsOf(store, binary)).map((twin): [string, string] => ['twin', `${twin.key} ${twin.name}`]),
     ]);
@@ -191,16 +205,4 @@ export async function remove(ids: readonly string[], options: StoreOptions): Pro
       process.exitCode = 1;
     }
   }
-}
-
-export async function verify(options: StoreOptions): Promise<void> {
-  const results = await (await existingStore(options)).verify();
-  const damaged = results.filter((result) => !result.ok);
-  if (damaged.length > 0) process.exitCode = 1;
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-    return;
-  }
-  for (const { binary, problem } of damaged) process.stdout.write(`${binary.path}: ${printable(problem)}\n`);
-  process.stdout.write(`${results.length} checked, ${damaged.length} damaged\n`);
 }

@@ -24,6 +24,8 @@ export interface Candidate {
   lease(): Promise<Lease>;
   /** Whether the same files are still there. */
   isThere(): Promise<boolean>;
+  /** Tells the archive, which keeps longest what is used. */
+  wasUsed(): void;
 }
 
 /** Why the archive has nothing for a mapping, and what to do. */
@@ -62,7 +64,7 @@ export class CandidateFinder {
       // Of a universal file the user named all parts, and at most one of them ran.
       const foundBy: FoundBy = sameId ? 'pinned' : idKnown ? 'pinned-other-id' : isOnly ? 'pinned' : 'name';
       const isThere = () => Promise.resolve(fileVersion(file) === version);
-      const candidate = { name, foundBy, build: [], lease, isThere };
+      const candidate = { name, foundBy, build: [], lease, isThere, wasUsed: () => undefined };
       found.push({ candidate, rank: sameId ? 0 : sameName ? 1 : 2 });
     }
     return found.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
@@ -128,7 +130,9 @@ export class CandidateFinder {
   #candidate(store: SymbolStore, build: readonly StoredBinary[], foundBy: FoundBy): Candidate {
     const [{ name }] = build;
     const lease = () => this.#opened.lease(keyOf(build), name, () => openBuild(store, build));
-    return { name, foundBy, build, lease, isThere: () => isThere(store, build) };
+    // A mark that is lost makes gc think the build older than it is: no reason to fail a profile.
+    const wasUsed = () => build.forEach((binary) => void store.used(binary).catch(() => undefined));
+    return { name, foundBy, build, lease, isThere: () => isThere(store, build), wasUsed };
   }
 
   /** Why there is no candidate for a mapping. */

@@ -1,4 +1,5 @@
 /** The store's files in memory, by every ID they have. Knows no directory. */
+import { derivedGnuBuildId } from '../gosym/build-id.ts';
 import { richness } from './facts.ts';
 import { MIN_ID_CHARS, isHexId, isTellingGnuId, isTellingGoId, tellingIds, withoutFirstByte } from './layout.ts';
 import type { SketchQuery } from '../match/sketch.ts';
@@ -224,7 +225,7 @@ function strip(query: { [K in keyof BinaryQuery]: BinaryQuery[K] | undefined }):
 
 /** The IDs of a query that a path may claim, lower-case. */
 export function hexIdsOf(query: BinaryQuery): string[] {
-  const { gnu, uuid, pe } = normalized(query);
-  const ids = [gnu, gnu && withoutFirstByte(gnu), uuid, pe];
-  return ids.filter((id) => id !== undefined);
+  const { gnu, go, uuid, pe } = normalized(query);
+  const ids = [gnu, gnu && withoutFirstByte(gnu), go && derivedGnuBuildId(go), uuid, pe];
+  return ids.filter((id) => typeof id === 'string');
 }

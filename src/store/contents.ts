@@ -14,11 +14,12 @@ import { Catalog } from './catalog.ts';
 import { type Entry, entryFromFacts, entryOfOtherSize, examineFile, factsFit, factsOf } from './entry.ts';
 import type { Examine } from './examine.ts';
 import { type Facts, parseFacts } from './facts.ts';
-import { escapeControls, FACTS_SUFFIX, idInPath } from './layout.ts';
+import { escapeControls, FACTS_SUFFIX, idInPath, keyDir } from './layout.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
+import { SpotLooks } from './spot-looks.ts';
 import type { StoredBinary } from './store.ts';
 import { TimeSlice } from './time-slice.ts';
-import { type FoundFile, Tree } from './tree.ts';
+import { type Changes, type FoundFile, Tree } from './tree.ts';
 
 /** Facts read from beside their files cost little to read again; below this many the snapshot stays as it is. */
 const WORTH_SAVING = 200;
@@ -40,6 +41,7 @@ export class Contents {
   readonly #unreadable = new Map<string, FoundFile>();
   #snapshot: Map<string, Facts> | null = null;
   #looking: Promise<void> | null = null;
+  readonly #spotLooks = new SpotLooks();
   #lookedAt = -Infinity;
   #unsaved = 0;
   #examinedUnsaved = false;
@@ -63,18 +65,39 @@ export class Contents {
     }
   }
 
+  /**
+   * Looks for changes where files of these IDs would lie, unless that was done within `maxAgeMs` or too often lately: what another process
+   * has just added is found at once, and whoever asks for what is not there costs a few reads of directories a second. False: it was.
+   */
+  async lookFor(ids: readonly string[], maxAgeMs = 0): Promise<boolean> {
+    const folders = ids.flatMap((id) => this.#spotLooks.due(id, maxAgeMs)).flatMap((id) => [keyDir(id), id]);
+    if (folders.length === 0) return false;
+    while (this.#looking !== null) await this.#looking;
+    this.#looking = this.#lookIn(folders).finally(() => (this.#looking = null));
+    await this.#looking;
+    return true;
+  }
+
+  async #lookIn(folders: readonly string[]): Promise<void> {
+    const slice = new TimeSlice();
+    for (const folder of folders) await this.#takeUp(await this.#tree.lookIn(folder, slice), slice);
+  }
+
+  async #takeUp({ found, gone, problems }: Changes, slice: TimeSlice): Promise<void> {
+    for (const path of gone) this.#forget(path);
+    for (const file of found) {
+      this.#take(file);
+      await slice.breathe();
+    }
+    for (const problem of problems) this.#notice(problem);
+  }
+
   async #look(): Promise<void> {
     const began = performance.now();
     const slice = new TimeSlice();
     this.#snapshot ??= await readSnapshot(this.#root, slice);
-    const changes = await this.#tree.look(slice);
-    for (const path of changes.gone) this.#forget(path);
-    for (const file of changes.found) {
-      this.#take(file);
-      await slice.breathe();
-    }
+    await this.#takeUp(await this.#tree.look(slice), slice);
     for (const [path, file] of this.#unreadable) this.#waiting.set(path, { file, recorded: null });
-    for (const problem of changes.problems) this.#notice(problem);
     this.#snapshot.clear(); // it has served; what changes later is not in it
     this.#lookedAt = began;
     await this.save();
@@ -103,11 +126,6 @@ export class Contents {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;
       return null; // gone or unreadable: the file itself is read
     }
-  }
-
-  /** Takes up what lies under these keys by now, added by whatever process: one directory is read for each, no more. */
-  lookAtKeys(keys: readonly string[]): void {
-    for (const key of keys) for (const file of this.#tree.underKey(key)) this.#take(file);
   }
 
   /** Reads the files that wait and whose path claims one of these IDs. */

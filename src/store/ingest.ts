@@ -241,7 +241,8 @@ export async function sweepIncoming(root: string): Promise<void> {
   }
 }
 
-async function writeDurably(root: string, target: string, text: string): Promise<void> {
+/** Readers see the old text or the new one. */
+export async function writeDurably(root: string, target: string, text: string): Promise<void> {
   const temporary = join(root, INCOMING_DIR, randomUUID());
   const file = await fs.open(temporary, 'wx', 0o644);
   try {

@@ -6,6 +6,8 @@
  *   .build-id/ab/cdef01.debug                       symbolic link to the one of them that knows most
  *   .resym/incoming/                                copies under way; never looked at
  *   .resym/index/ab/cdef01.3f2a9c01.symidx         its symbol index, a cache: delete it at will (index-files.ts)
+ *   .resym/pins/abcdef01                            empty: gc leaves this key alone (pins.ts)
+ *   .resym/quarantine/                              damaged files with their facts (quarantine.ts)
  *   .resym/catalog.json                             facts of everything, a cache: delete it at will (snapshot.ts)
  *
  * `PPROF_BINARY_PATH=<store>/.build-id` makes google/pprof find `<B[0:2]>/<B[2:]>.debug`; gdb, perf and elfutils know
@@ -28,6 +30,8 @@ export const OWN_DIR = '.resym';
 export const INCOMING_DIR = `${OWN_DIR}/incoming`;
 export const INDEX_DIR = `${OWN_DIR}/index`;
 export const INDEX_SUFFIX = '.symidx';
+export const PINS_DIR = `${OWN_DIR}/pins`;
+export const QUARANTINE_DIR = `${OWN_DIR}/quarantine`;
 export const SNAPSHOT_FILE = `${OWN_DIR}/catalog.json`;
 export const FACTS_SUFFIX = '.json';
 

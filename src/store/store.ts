@@ -2,7 +2,6 @@
 import type { ByteSource } from '../bytes/source.ts';
 import type { Identity } from '../match/identity.ts';
 import type { SketchQuery } from '../match/sketch.ts';
-import type { ListFilter } from './filter.ts';
 
 /** One file of the archive. Several may share a key: the full build, its stripped copy, its debug symbols alone. */
 export interface StoredBinary {
@@ -66,11 +65,55 @@ export interface AddOptions {
   readonly expected?: string;
 }
 
+/** What a binary must be to be listed; what is not said, or is empty, is not asked for. */
+export interface ListFilter {
+  /** The name it is listed under, whole. */
+  readonly program?: string;
+  /** The version of the main module, as `go version -m` prints it; its leading `v` may be left out. */
+  readonly version?: string;
+  /** The commit it was built from (vcs.revision), or the beginning of it. */
+  readonly revision?: string;
+  /** A key, build ID, Go ID, UUID or content hash, or the beginning of one. Dashes are left out of account. */
+  readonly id?: string;
+}
+
 export interface VerifyResult {
   readonly binary: StoredBinary;
   readonly ok: boolean;
   /** "" when ok. */
   readonly problem: string;
+  /** True when what is stored is wrong: what quarantine is for. False also for what could not be read just now. */
+  readonly isDamaged: boolean;
+}
+
+/** A file that verify took out of the archive. */
+export interface Quarantined {
+  /** Where it lies now, relative to the store. */
+  readonly path: string;
+  /** What it was. */
+  readonly name: string;
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly problem: string;
+  /** ISO 8601. */
+  readonly quarantinedAt: string;
+}
+
+/** Something that was left lying about, or in quarantine for long enough. */
+export interface Swept {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** A clause, for people. */
+  readonly what: string;
+}
+
+export interface SweepOptions {
+  /** What was left under way is abandoned after this, ms. Default 6 hours. */
+  readonly abandonedMs?: number;
+  /** Files in quarantine go after this, ms. Default 30 days. */
+  readonly quarantinedMs?: number;
+  /** Only says what it would do. */
+  readonly dryRun?: boolean;
 }
 
 export interface SymbolStore {
@@ -89,7 +132,7 @@ export interface SymbolStore {
   search(query: SketchQuery, options: { readonly limit: number }): Promise<StoredBinary[]>;
   /** A file that `find` passes over, under an ID or of a name, so that its problem can be told; null without one. */
   unusable(id: string, name: string): Promise<StoredBinary | null>;
-  /** Everything, or what the filter lets through; the damaged too, by name and key. */
+  /** Everything that a filter lets through, the damaged too, by name and key. */
   list(filter?: ListFilter): Promise<StoredBinary[]>;
   /**
    * The best file under a key, any ID, a content hash or a path, or under a prefix of at least four characters of one.
@@ -114,6 +157,24 @@ export interface SymbolStore {
   remove(idOrPrefix: string): Promise<StoredBinary[]>;
   /** Reads every file whole and compares it with what is recorded. Never rejects for one file's sake. */
   verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]>;
+  /** Keys of builds that gc leaves alone. */
+  pins(): Promise<ReadonlySet<string>>;
+  /** Pins or unpins the build that `get` would find, and says which files it has; none: there is no such build. */
+  setPinned(idOrPrefix: string, isPinned: boolean): Promise<StoredBinary[]>;
+  /** Takes note that a build was of use, for gc. Cheap; never rejects for the archive's sake. */
+  used(binary: StoredBinary): Promise<void>;
+  /** When builds were last of use, ISO 8601, by key; of these keys, or of all. What is not there was not used since it was added. */
+  uses(keys?: ReadonlySet<string>): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Takes a damaged file out of the archive and keeps it, with what was known of it; a good copy can then be added. Where only its facts
+   * are damaged, they are, and new ones are written. Rejects with StoreError `changed` when the file is not damaged (any more), or was put
+   * there by hand.
+   */
+  quarantine(binary: StoredBinary, problem: string): Promise<void>;
+  /** What is in quarantine, the latest first. */
+  quarantined(): Promise<Quarantined[]>;
+  /** Removes what processes that were killed have left, and what has been in quarantine for long. */
+  sweep(options?: SweepOptions): Promise<Swept[]>;
   /** Ends what goes on in the background. Sources handed out stay open. */
   close(): Promise<void>;
 }

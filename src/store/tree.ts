@@ -9,7 +9,7 @@
 import * as fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { messageOf } from '../errors.ts';
-import { aliasPath, FACTS_SUFFIX, keyDir, OWN_DIR, parseFilePath } from './layout.ts';
+import { aliasPath, FACTS_SUFFIX, OWN_DIR, parseFilePath } from './layout.ts';
 import type { TimeSlice } from './time-slice.ts';
 
 /** Longer than any copying program pauses between two writes. */
@@ -81,30 +81,22 @@ export class Tree {
     return changes;
   }
 
+  /** A look at one directory, without those in it. */
+  async lookIn(path: string, slice: TimeSlice): Promise<Changes> {
+    const changes: Changes = { found: [], gone: [], problems: [] };
+    const before = this.#directories.get(path);
+    const now = await this.#lookAt(path, before, changes, slice);
+    for (const name of before?.files.keys() ?? [])
+      if (now?.files.has(name) !== true) changes.gone.push(child(path, name));
+    if (now === null) this.#directories.delete(path);
+    else this.#directories.set(path, now);
+    return changes;
+  }
+
   /** Leaves a file out of what is known, so that it counts as new if the next look finds it. */
   forget(path: string): void {
     const slash = path.lastIndexOf('/');
     this.#directories.get(path.slice(0, Math.max(0, slash)))?.files.delete(path.slice(slash + 1));
-  }
-
-  /** Our own files under a key, as they are now. What cannot be read is left to the next look. */
-  underKey(key: string): FoundFile[] {
-    let names: string[];
-    try {
-      names = fs.readdirSync(join(this.#root, keyDir(key)));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-      return [];
-    }
-    const files: FoundFile[] = [];
-    for (const name of names) {
-      const path = `${keyDir(key)}/${name}`;
-      if (parseFilePath(path)?.key !== key) continue;
-      const stats = this.#stat(path, { found: [], gone: [], problems: [] });
-      const hasFacts = names.includes(name + FACTS_SUFFIX);
-      if (stats !== null) files.push({ path, sizeBytes: stats.size, mtimeMs: stats.mtimeMs, hasFacts });
-    }
-    return files;
   }
 
   async #lookAt(

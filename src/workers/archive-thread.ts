@@ -72,7 +72,7 @@ function calls(store: SymbolStore): ArchiveCalls {
   return {
     incoming: () => store.incoming(),
     add: (file, options) => store.add(file, options),
-    page: async (filter, after, limit) => pageOf(await store.list(filter), after, limit),
+    page: async (filter, after, limit) => pageOf(await store.list(filter), { after, limit }),
     select: (idOrPrefix) => store.select(idOrPrefix),
     find: async (query) => (await store.find(query)).map((binary) => ({ binary, file: store.fileOf(binary) })),
     section: (file, name) => Promise.resolve().then(() => sectionOf(file, name)),

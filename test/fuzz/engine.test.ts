@@ -35,6 +35,7 @@ function engineOver(bytes: Uint8Array): Engine {
     build: [],
     lease,
     isThere: () => Promise.resolve(true),
+    wasUsed: () => undefined,
   };
   const finder: Pick<CandidateFinder, 'pinned' | 'byId' | 'byFrames' | 'byName' | 'twinsOf' | 'absence'> = {
     pinned: () => Promise.resolve([]),
