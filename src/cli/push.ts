@@ -174,10 +174,8 @@ function packed(file: string) {
 
 /** What no second try mends: a file that cannot be read, a certificate that is not trusted. */
 function isFinal(error: unknown): boolean {
-  const { code = '', syscall = '' } = error as NodeJS.ErrnoException;
-  return (
-    ['open', 'read', 'stat'].includes(syscall) || code.startsWith('ERR_TLS') || /CERT|SELF_SIGNED|UNABLE_TO/.test(code)
-  );
+  const { code = '', path } = error as NodeJS.ErrnoException;
+  return path !== undefined || code.startsWith('ERR_TLS') || /CERT|SELF_SIGNED|UNABLE_TO/.test(code);
 }
 
 function told({ status, text }: Answer): string {

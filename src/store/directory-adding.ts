@@ -51,7 +51,8 @@ export class DirectoryAdding {
 
   async add(file: string, options: AddOptions = {}): Promise<AddResult> {
     const { received, expected = '' } = options;
-    const name = options.name ? displayName(options.name) : received === undefined ? displayName(basename(file)) : '';
+    const isNamed = options.name !== undefined && (options.name !== '' || received === undefined);
+    const name = isNamed ? displayName(options.name) : received === undefined ? displayName(basename(file)) : '';
     const original = await openRegular(file);
     try {
       const slices = partsOf(file, name);

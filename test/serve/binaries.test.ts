@@ -63,7 +63,7 @@ test('a binary comes in, is listed, shown and removed', async (t) => {
   assert.deepEqual(added, [binary.key]);
   assert.equal((await list()).length, 1);
 
-  const version = binary.identity.go!.version;
+  const { version } = binary.identity.go!.main!;
   for (const query of ['?program=api', `?version=${version}`, `?id=${binary.key.slice(0, 6)}`, '?limit=1'])
     assert.equal((await list(query)).length, 1, query);
   for (const query of ['?program=ap', '?version=go1.1', '?revision=abc', '?id=ffff'])
