@@ -23,6 +23,7 @@ COPY proto proto
 RUN install -d -o node -g node /var/lib/resym
 USER node
 VOLUME /var/lib/resym
+# Whom to let in must be said: RESYM_AUTH_TOKENS, RESYM_ANONYMOUS=read,symbolize, or a configuration.
 EXPOSE 7070
 HEALTHCHECK --interval=15s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:7070/healthz').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
