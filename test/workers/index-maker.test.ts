@@ -31,7 +31,11 @@ function maker(archive: string, unindexed: readonly string[]) {
   const made: [string, IndexMade][] = [];
   const engine = new FakeEngine();
   engine.answer = (body) => result({ body, unindexed });
-  const indexes = new IndexMaker(engine, { archives: [archive], onMade: (key, one) => made.push([key, one]), file: FILE });
+  const indexes = new IndexMaker(engine, {
+    archives: [archive],
+    onMade: (key, one) => made.push([key, one]),
+    file: FILE,
+  });
   const ask = () => indexes.resymbolize(new Uint8Array(1));
   const settled = async (count: number): Promise<void> => {
     for (let n = 0; n < 300 && made.length < count; n++) await sleep(100);
