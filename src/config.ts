@@ -5,7 +5,17 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
-import { archivePlace, ConfigError, type Flags, MAX_WORKERS, type Output, saidOutput, saidWorkers } from './flags.ts';
+import {
+  archivePlace,
+  ConfigError,
+  debuginfodCache,
+  type Flags,
+  MAX_WORKERS,
+  type Output,
+  saidDebuginfod,
+  saidOutput,
+  saidWorkers,
+} from './flags.ts';
 import { docUrlProblem } from './rewrite/build-comments.ts';
 import { parseSourceRule } from './rewrite/source-map.ts';
 
@@ -83,6 +93,17 @@ const AuthSchema = v.strictObject({
   oidc: v.optional(v.array(IssuerSchema), []),
 });
 
+const DebuginfodSchema = v.strictObject({
+  urls: v.array(v.pipe(v.string(), v.regex(/^https?:\/\//i, 'wants a URL of http or https'), v.url())),
+  /** Where what was fetched is kept; ~/.cache/resym/debuginfod unless given. */
+  cache: v.optional(v.string()),
+  /** It is kept below so many bytes, and nothing in it longer than so many days unused. */
+  maxCacheBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 10 * 1024 ** 3),
+  maxCacheDays: v.optional(v.pipe(v.number(), v.minValue(0)), 30),
+  /** Largest file taken, bytes. */
+  maxFileBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 2 * 1024 ** 3),
+});
+
 const TlsSchema = v.strictObject({
   /** PEM files; they are read again when they change. */
   cert: v.string(),
@@ -140,6 +161,8 @@ const FileSchema = v.strictObject({
   maxProfileBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 64 * 1024 * 1024),
   /** Largest binary taken into the archive over HTTP, bytes. */
   maxBinaryBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 4 * 1024 ** 3),
+  /** Debuginfod servers to ask, in order, for what the archive does not have. */
+  debuginfod: v.optional(DebuginfodSchema, () => ({ urls: [] })),
   /** Who may do what. */
   auth: v.optional(AuthSchema),
   /** https. */
@@ -155,6 +178,9 @@ export type IssuerConfig = v.InferOutput<typeof IssuerSchema>;
 export type CertificateRule = v.InferOutput<typeof CertificateSchema>;
 export type TlsConfig = v.InferOutput<typeof TlsSchema>;
 
+/** With its defaults. */
+export type DebuginfodConfig = v.InferOutput<typeof DebuginfodSchema> & { readonly cache: string };
+
 export interface AccessConfig {
   readonly anonymous: readonly Scope[];
   readonly tokens: readonly TokenConfig[];
@@ -166,6 +192,7 @@ export interface Config extends Output {
   /** null: nothing is said of it, and on the loopback interface everybody may do everything. */
   readonly access: AccessConfig | null;
   readonly tls: TlsConfig | null;
+  readonly debuginfod: DebuginfodConfig;
   readonly listen: { readonly host: string; readonly port: number };
   /** As store/place.ts has it. */
   readonly archive: string;
@@ -179,6 +206,12 @@ export interface Config extends Output {
 
 const DEFAULT_CONFIG_FILE = 'resym.yaml';
 const DEFAULT_LISTEN = '127.0.0.1:7070';
+
+/** What commands without a configuration file ask; the rest are defaults. Throws ConfigError. */
+export function debuginfodOf(flags: Pick<Flags, 'debuginfod'>, env: NodeJS.ProcessEnv): DebuginfodConfig {
+  const urls = [...(saidDebuginfod(flags, env) ?? [])];
+  return { ...v.parse(DebuginfodSchema, { urls }), cache: debuginfodCache(env) };
+}
 
 /** The configuration of `resym serve`. Rejects with ConfigError. */
 export async function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Promise<Config> {
@@ -197,6 +230,11 @@ export async function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Promise<
     listen: parseListen(flags.listen ?? env['RESYM_LISTEN'] ?? file.listen ?? DEFAULT_LISTEN),
     access: accessOf(flags, env, file),
     tls: tlsOf(flags, env, file.tls),
+    debuginfod: {
+      ...file.debuginfod,
+      cache: file.debuginfod.cache ?? debuginfodCache(env),
+      urls: [...(saidDebuginfod(flags, env) ?? file.debuginfod.urls)],
+    },
     archive: archivePlace(flags.store ?? (env['RESYM_STORE'] || file.store), env),
     targets,
     defaultTarget: file.defaultTarget ?? only,

@@ -17,6 +17,7 @@ export interface Flags {
   readonly target?: readonly string[];
   readonly workers?: string;
   readonly anonymous?: string;
+  readonly debuginfod?: readonly string[];
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   /** False when said so. */
@@ -82,4 +83,24 @@ function checkedRule(text: string, where: string): SourceRule {
 /** Where the archive is, as store/place.ts has it: flag or file, RESYM_STORE, XDG_DATA_HOME/resym, ~/.local/share/resym. */
 export function archivePlace(flag: string | undefined, env: NodeJS.ProcessEnv): string {
   return flag ?? env['RESYM_STORE'] ?? join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'resym');
+}
+
+/**
+ * Debuginfod servers to ask for what the archive does not have; null = not said. DEBUGINFOD_URLS is not looked at: machines have it set for
+ * their debuggers, and a profile's build IDs are told to nobody who was not named. Throws ConfigError.
+ */
+export function saidDebuginfod(flags: Pick<Flags, 'debuginfod'>, env: NodeJS.ProcessEnv): readonly string[] | null {
+  const said = flags.debuginfod ?? env['RESYM_DEBUGINFOD']?.split(/[\s,]+/).filter(Boolean);
+  for (const url of said ?? []) {
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw new ConfigError(
+        `--debuginfod wants URLs of http or https, not ${JSON.stringify(url.replace(/\/\/[^/@]*@/, '//***@'))}`,
+      );
+  }
+  return said ?? null;
+}
+
+/** Where files from debuginfod servers are kept: XDG_CACHE_HOME/resym/debuginfod, ~/.cache/resym/debuginfod. */
+export function debuginfodCache(env: NodeJS.ProcessEnv): string {
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'resym', 'debuginfod');
 }

@@ -4,11 +4,13 @@ import { openEngine } from '../open-engine.ts';
 import { existingArchives } from './archive.ts';
 import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
+import { asking, upstreamFor } from './upstream.ts';
 
 export interface ExplainOptions {
   readonly binary?: readonly string[];
   readonly store?: string;
   readonly repair?: true;
+  readonly debuginfod?: readonly string[];
   readonly json?: true;
 }
 
@@ -17,9 +19,12 @@ const MAX_LISTED = 5;
 
 export async function explain(path: string, options: ExplainOptions): Promise<void> {
   const body = path === '-' ? await readStdin() : await readFile(path);
-  const engine = await openEngine(existingArchives(options.store));
+  const upstream = await upstreamFor(options.debuginfod);
+  const own = await openEngine([...existingArchives(options.store), ...(upstream === null ? [] : [upstream.cache])]);
+  const engine = await asking(own, upstream);
   const { binary: pinned = [], repair = false } = options;
   const { report } = await engine.resymbolize(body, { pinned, repair, weigh: true });
+  await upstream?.close();
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : explained(report));
 }
 

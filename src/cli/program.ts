@@ -25,6 +25,12 @@ const archOption = () =>
 
 const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
+const debuginfodOption = () =>
+  new Option(
+    '--debuginfod <url>',
+    'a debuginfod server to ask for what the archive does not have; may be repeated (or $RESYM_DEBUGINFOD)',
+  ).argParser(collect);
+
 const docUrlOption = () =>
   new Option(
     '--doc-url <template>',
@@ -52,6 +58,7 @@ program
   .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:7070)')
   .addOption(storeOption())
   .option('--target <name=url>', 'a service to proxy; may be repeated', collect)
+  .addOption(debuginfodOption())
   .option(
     '--anonymous <scopes>',
     'what may be done without a token: all, or some of read,symbolize,upload,capture,admin',
@@ -71,6 +78,7 @@ program
   .option('-o, --output <path>', 'file, or directory for several profiles; - is stdout')
   .option('--binary <file>', 'a binary to use before the archive; may be repeated', collect)
   .addOption(storeOption())
+  .addOption(debuginfodOption())
   .option('--jobs <n>', 'profiles worked on at once (default: the number of processors)')
   .option('--repair', 'restore what a client has taken from named frames: inlined calls, start lines, names')
   .option('--no-identity', 'no comments that say which build the main binary is')
@@ -87,6 +95,7 @@ program
   .argument('<profile>', 'a profile; - is stdin')
   .option('--binary <file>', 'a binary to use before the archive; may be repeated', collect)
   .addOption(storeOption())
+  .addOption(debuginfodOption())
   .option('--repair', 'with what --repair of symbolize would restore')
   .option('--json', 'the report as JSON')
   .action(async (profile: string, options: ExplainOptions) => (await import('./explain.ts')).explain(profile, options));

@@ -20,10 +20,12 @@ export async function serve(flags: Flags): Promise<void> {
   const { config, targets } = await configure(flags);
   const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
   const archives = await usable(config.archive, logger);
+  const upstream = config.debuginfod.urls.length === 0 ? null : await upstreamOf(config, logger);
+  if (upstream !== null) archives.push(config.debuginfod.cache);
   const pool = config.workers > 0 ? new EnginePool({ threads: config.workers, archives }) : null;
   const engine = pool ?? (await ownEngine(archives));
   const maker = archives.length === 0 ? null : new IndexMaker(engine, { archives, onMade: tell(logger) });
-  const archive = archives.length === 0 ? null : new Archive({ place: archives[0] });
+  const archive = archives[0] === config.archive ? new Archive({ place: archives[0] }) : null;
   const certificate = await certificateOf(config);
   const server = new HttpServer(certificate, (error) =>
     logger.warn({ problem: messageOf(error) }, 'the new certificate cannot be used: the old one stays'),
@@ -31,7 +33,7 @@ export async function serve(flags: Flags): Promise<void> {
   const options: AppOptions = {
     targets,
     defaultTarget: config.defaultTarget,
-    resymbolizer: maker ?? engine,
+    resymbolizer: upstream === null ? (maker ?? engine) : upstream.over(maker ?? engine),
     output: { identity: config.identity, docUrl: config.docUrl, sourceMap: config.sourceMap },
     limits: {
       budgetMs: config.budgetMs,
@@ -57,6 +59,7 @@ export async function serve(flags: Flags): Promise<void> {
   await Promise.all([...targets.values()].map((target) => target.dispatcher()));
   await closeOnSignal(server, { onStop: (signal) => logger.info({ signal }, 'finishing what is under way') });
   await Promise.all([
+    upstream?.close(),
     archive?.close(),
     maker?.close(),
     pool?.close(),
@@ -93,6 +96,17 @@ function tell(logger: Logger): IndexMakerOptions['onMade'] {
 async function ownEngine(archives: readonly string[]): Promise<Resymbolizer> {
   const { openEngine } = await import('../open-engine.ts');
   return openEngine(archives);
+}
+
+/** Debuginfod servers, loaded where there are some. */
+async function upstreamOf({ debuginfod }: Config, logger: Logger) {
+  await mkdir(debuginfod.cache, { recursive: true });
+  const [{ openUpstreams }, { UpstreamSymbols }] = await Promise.all([
+    import('../source/open-upstreams.ts'),
+    import('../source/upstream-symbols.ts'),
+  ]);
+  const { upstreams, close } = openUpstreams(debuginfod, (problem) => logger.warn({ problem }, 'debuginfod'));
+  return { over: (engine: Resymbolizer): Resymbolizer => new UpstreamSymbols(engine, upstreams), close };
 }
 
 async function certificateOf({ tls }: Config): Promise<ServerCertificate | null> {

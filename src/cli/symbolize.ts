@@ -1,15 +1,16 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
-import { symbolizeAll } from '../workers/batch.ts';
+import { type BatchOptions, symbolizeAll } from '../workers/batch.ts';
 import { attempt, type Entry, type Job, writeWhole } from '../workers/profile-file.ts';
 import { ConfigError, saidOutput } from '../flags.ts';
 import { openEngine } from '../open-engine.ts';
-import type { OutputOptions, ResymOptions } from '../pipeline.ts';
+import type { OutputOptions, Resymbolizer, ResymOptions } from '../pipeline.ts';
 import { binaryFile } from '../store/local.ts';
 import { existingArchives } from './archive.ts';
 import { printable } from './fields.ts';
 import { readStdin } from './stdin.ts';
+import { asking, fetchedFor, type Upstream, upstreamFor } from './upstream.ts';
 import { UsageError } from './usage.ts';
 
 export interface SymbolizeOptions {
@@ -19,6 +20,7 @@ export interface SymbolizeOptions {
   readonly jobs?: string;
   readonly report?: string;
   readonly repair?: true;
+  readonly debuginfod?: readonly string[];
   /** False when said so. */
   readonly identity?: boolean;
   readonly docUrl?: string;
@@ -32,7 +34,8 @@ export async function symbolize(inputs: readonly string[], options: SymbolizeOpt
   for (const path of pinned) {
     if (!(await isBinary(path))) throw new UsageError(`--binary ${path}: no such file`);
   }
-  const archives = existingArchives(options.store);
+  const upstream = await upstreamFor(options.debuginfod);
+  const archives = [...existingArchives(options.store), ...(upstream === null ? [] : [upstream.cache])];
   const how: ResymOptions = {
     ...outputOptions(options),
     pinned,
@@ -41,8 +44,9 @@ export async function symbolize(inputs: readonly string[], options: SymbolizeOpt
   };
   const onDone = (entry: Entry): void => say(entry, jobs.length);
   const entries = jobs.some(({ input, output }) => input === '-' || output === '-')
-    ? await throughPipes(jobs, archives, how, onDone)
-    : await symbolizeAll(jobs, () => openEngine(archives), { threads, archives, how, onDone });
+    ? await throughPipes(jobs, await asking(await openEngine(archives), upstream), how, onDone)
+    : await inPasses(jobs, { threads, archives, how, onDone }, upstream);
+  await upstream?.close();
   if (entries.some((entry) => entry.status === 'failed')) process.exitCode = 1;
   if (options.report !== undefined) await writeReport(options.report, entries);
 }
@@ -61,14 +65,29 @@ async function isBinary(path: string): Promise<boolean> {
   return (await stat(binaryFile(path)).catch(() => null))?.isFile() ?? false;
 }
 
+/** Profiles for which something has come from upstream are worked on once more. */
+async function inPasses(jobs: readonly Job[], options: BatchOptions, upstream: Upstream | null): Promise<Entry[]> {
+  const engine = () => openEngine(options.archives);
+  const entries = await symbolizeAll(jobs, engine, options);
+  if (upstream === null) return entries;
+  const isRicher = await fetchedFor(entries, upstream);
+  const again = [...jobs.keys()].filter((i) => isRicher[i]);
+  const better = await symbolizeAll(
+    again.map((i) => jobs[i]),
+    engine,
+    options,
+  );
+  for (const [at, i] of again.entries()) entries[i] = better[at];
+  return entries;
+}
+
 /** stdin and stdout belong to this thread. */
 async function throughPipes(
   jobs: readonly Job[],
-  archives: readonly string[],
+  engine: Resymbolizer,
   how: ResymOptions,
   onDone: (entry: Entry) => void,
 ): Promise<Entry[]> {
-  const engine = await openEngine(archives);
   const entries: Entry[] = [];
   for (const job of jobs) {
     const entry = await attempt(job, async () => {

@@ -1,5 +1,7 @@
 /** What the thread runs that looks after the archive for the server: it adds, lists, removes, so that no profile waits for that. */
 import type { MessagePort } from 'node:worker_threads';
+import { collect } from '../store/collect.ts';
+import type { GcRules } from '../store/gc.ts';
 import { openStore } from '../store/place.ts';
 import { type ListFilter, type Page, pageOf } from '../store/filter.ts';
 import type { AddOptions, AddResult, BinaryQuery, StoredBinary, SymbolStore } from '../store/store.ts';
@@ -35,6 +37,8 @@ export interface ArchiveCalls {
   /** Where a section's bytes lie in a file; null when it has none. Rejects with what the parser threw. */
   section(file: string, name: string): Promise<Extent | null>;
   remove(idOrPrefix: string): Promise<StoredBinary[]>;
+  /** Removes what the rules say; the number of files that are gone. */
+  trim(rules: Pick<GcRules, 'maxAgeMs' | 'quotaBytes'>): Promise<number>;
 }
 
 export interface ArchiveCall {
@@ -77,6 +81,7 @@ function calls(store: SymbolStore): ArchiveCalls {
     find: async (query) => (await store.find(query)).map((binary) => ({ binary, file: store.fileOf(binary) })),
     section: (file, name) => Promise.resolve().then(() => sectionOf(file, name)),
     remove: (idOrPrefix) => store.remove(idOrPrefix),
+    trim: async (rules) => (await collect(store, { rules: { ...rules, keep: null } })).removed.length,
   };
 }
 

@@ -67,6 +67,10 @@ export class Archive implements ArchiveCalls {
     return this.#ask('remove', idOrPrefix);
   }
 
+  trim(rules: Parameters<ArchiveCalls['trim']>[0]): Promise<number> {
+    return this.#ask('trim', rules);
+  }
+
   /** Ends the thread; what it was at is rejected. */
   async close(): Promise<void> {
     if (this.#idle !== null) clearTimeout(this.#idle);

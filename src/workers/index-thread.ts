@@ -1,7 +1,7 @@
 /** What the thread runs that makes the indexes of one key. */
 import type { MessagePort } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
-import { openStore } from '../store/place.ts';
+import { openStores } from '../store/place.ts';
 import { indexKey } from '../store/indexing.ts';
 import { giveWay } from './priority.ts';
 
@@ -26,7 +26,8 @@ const NICENESS = 10;
 export async function makeIndexes(port: MessagePort, { archives, key }: IndexThreadData): Promise<void> {
   giveWay(NICENESS);
   try {
-    const store = await openStore(archives[0]);
+    const store = await openStores(archives);
+    if (store === null) throw new Error('there is no archive');
     const done = await indexKey(store, key);
     await store.close();
     const problem = done.map((one) => one.problem).filter((text) => text !== '');

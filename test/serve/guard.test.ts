@@ -80,6 +80,7 @@ const ARCHIVE: ArchiveCalls = {
   find: () => Promise.resolve([]),
   section: () => Promise.resolve(null),
   remove: () => Promise.resolve([]),
+  trim: () => Promise.resolve(0),
 };
 
 test('the table above has every route of the server', () => {
