@@ -124,7 +124,7 @@ describe('never in the way', { skip: NEEDS }, () => {
   });
 
   test('no archive', async (t) => {
-    await passesThrough(t, join(fresh(), 'nowhere'), /no archive/);
+    await passesThrough(t, join(fresh(), 'nowhere'), /is not in the archive/);
   });
 
   test('an empty archive', async (t) => {
