@@ -8,7 +8,7 @@ import type { Identity } from '../match/identity.ts';
 import type { SketchQuery } from '../match/sketch.ts';
 import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
 import { openSlice } from '../object/open.ts';
-import { DirectoryCare, mustBeWritable } from './care.ts';
+import { DirectoryCare, mustBeWritable, unlessGone } from './care.ts';
 import { byRichness, type Catalog, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
 import { areTwins, builds } from './archived.ts';
@@ -319,11 +319,11 @@ export class DirectoryStore implements SymbolStore {
 
   /** Takes a file just placed into the catalog, with the facts that now lie beside it. */
   async #entered(path: string, facts: Facts): Promise<StoredBinary> {
-    const stats = await fs.stat(join(this.root, path));
-    const file = { path, sizeBytes: stats.size, mtimeMs: stats.mtimeMs, hasFacts: true };
+    const stats = await fs.stat(join(this.root, path)).catch(unlessGone);
+    const { size, mtimeMs } = stats ?? { size: facts.sizeBytes, mtimeMs: facts.mtimeMs };
     const recorded = (await readFacts(this.root, path)) ?? facts;
-    const entry = entryFromFacts(file, recorded);
-    this.#contents.put(entry);
+    const entry = entryFromFacts({ path, sizeBytes: size, mtimeMs, hasFacts: true }, recorded);
+    if (stats !== null) this.#contents.put(entry); // else somebody has removed it already
     return entry.binary;
   }
 

@@ -85,9 +85,21 @@ export async function place(
     }
     const isFirst = await linkOrRename(copy.path, target);
     await syncDirectory(dirname(target));
+    await keepFacts(root, path, formatFacts(facts));
     return { outcome: isFirst ? 'placed' : 'already-there', isAlias };
   } finally {
     await fs.rm(copy.path, { force: true });
+  }
+}
+
+/**
+ * Writes a file's facts when it is there and they are not: whoever removes a file and its facts while another adds it again looks after
+ * both, and so does that other.
+ */
+export async function keepFacts(root: string, path: string, facts: string): Promise<void> {
+  const target = join(root, path);
+  if (!(await exists(target + FACTS_SUFFIX)) && (await exists(target))) {
+    await writeDurably(root, target + FACTS_SUFFIX, facts);
   }
 }
 
