@@ -11,6 +11,7 @@ import { closeOnSignal, HttpServer } from '../serve/server.ts';
 import { Target } from '../source/target.ts';
 import { StoreError } from '../store/store.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
+import { GcTimer, type GcTimerOptions } from '../workers/gc-timer.ts';
 import { IndexMaker, type IndexMakerOptions } from '../workers/index-maker.ts';
 import { UsageError } from './usage.ts';
 
@@ -21,6 +22,10 @@ export async function serve(flags: Flags): Promise<void> {
   const pool = config.workers > 0 ? new EnginePool({ threads: config.workers, archives }) : null;
   const engine = pool ?? (await ownEngine(archives));
   const maker = archives.length === 0 ? null : new IndexMaker(engine, { archives, onMade: tell(logger) });
+  const gc =
+    config.gc === null || archives.length === 0
+      ? null
+      : new GcTimer({ archives, ...config.gc, onDone: tellGc(logger) });
   const server = new HttpServer();
   const options: AppOptions = {
     targets,
@@ -43,7 +48,12 @@ export async function serve(flags: Flags): Promise<void> {
   pool?.warmUp(); // the first profile is to find a thread
   await Promise.all([...targets.values()].map((target) => target.dispatcher()));
   await closeOnSignal(server, { onStop: (signal) => logger.info({ signal }, 'finishing what is under way') });
-  await Promise.all([maker?.close(), pool?.close(), ...[...targets.values()].map((target) => target.close())]);
+  await Promise.all([
+    gc?.close(),
+    maker?.close(),
+    pool?.close(),
+    ...[...targets.values()].map((target) => target.close()),
+  ]);
 }
 
 /**
@@ -68,6 +78,15 @@ function tell(logger: Logger): IndexMakerOptions['onMade'] {
   return (key, { sizeBytes, problem }) => {
     if (problem !== '') logger.warn({ key, problem }, 'no symbol index was made: its debug info is read as it is');
     else logger.info({ key, sizeBytes }, 'symbol index made');
+  };
+}
+
+function tellGc(logger: Logger): GcTimerOptions['onDone'] {
+  return ({ problem, ...done }) => {
+    if (problem !== '') logger.warn({ audit: 'gc', problem }, 'the archive was not cleared of what is old');
+    else if (done.overQuotaBytes > 0)
+      logger.warn({ audit: 'gc', ...done }, 'the archive is above its quota, and the rest is pinned');
+    else logger.info({ audit: 'gc', ...done }, 'the archive was cleared of what is old');
   };
 }
 

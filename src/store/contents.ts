@@ -185,6 +185,12 @@ export class Contents {
     this.put(entry);
   }
 
+  /** Puts in what was added just now. */
+  enter(entry: Entry): void {
+    this.#tree.note(entry.file);
+    this.put(entry);
+  }
+
   put(entry: Entry): void {
     this.#waiting.delete(entry.file.path);
     this.#unreadable.delete(entry.file.path);

@@ -323,7 +323,7 @@ export class DirectoryStore implements SymbolStore {
     const { size, mtimeMs } = stats ?? { size: facts.sizeBytes, mtimeMs: facts.mtimeMs };
     const recorded = (await readFacts(this.root, path)) ?? facts;
     const entry = entryFromFacts({ path, sizeBytes: size, mtimeMs, hasFacts: true }, recorded);
-    if (stats !== null) this.#contents.put(entry); // else somebody has removed it already
+    if (stats !== null) this.#contents.enter(entry); // else somebody has removed it already
     return entry.binary;
   }
 
