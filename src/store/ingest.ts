@@ -234,14 +234,20 @@ export async function sweepIncoming(root: string): Promise<void> {
 /** Readers see the old text or the new one. */
 export async function writeDurably(root: string, target: string, text: string): Promise<void> {
   const temporary = join(root, INCOMING_DIR, randomUUID());
-  const file = await fs.open(temporary, 'wx', 0o644);
+  await fs.mkdir(dirname(temporary), { recursive: true });
   try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await fs.open(temporary, 'wx', 0o644);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await fs.rename(temporary, target);
+  } catch (error) {
+    await fs.rm(temporary, { force: true });
+    throw error;
   }
-  await fs.rename(temporary, target);
 }
 
 /** Makes a rename last through a power cut. Not every system lets one open a directory. */

@@ -112,15 +112,6 @@ async function measure(what: string, root: string, entries: number): Promise<voi
   }
   say('find, known', await latencies(5000, (i) => store.find({ gnu: keyOf((i * 7919) % entries) })));
   say('find, unknown', await latencies(5000, (i) => store.find({ gnu: i.toString(16).padStart(40, 'e') })));
-  say(
-    'find, unknown, one in 10 ms',
-    await latencies(200, async (i) => {
-      const began = performance.now();
-      await store.find({ gnu: i.toString(16).padStart(40, 'd') });
-      const took = performance.now() - began;
-      void took;
-    }),
-  );
   began = performance.now();
   const list = await store.list();
   say(`list, ${list.length} entries`, ms(began));
@@ -137,7 +128,6 @@ async function measure(what: string, root: string, entries: number): Promise<voi
 async function inThreads(root: string, threads: number): Promise<void> {
   const before = rss();
   const began = performance.now();
-  const file = fileURLToPath(import.meta.url);
   const workers = Array.from(
     { length: threads },
     () =>
@@ -156,7 +146,6 @@ async function inThreads(root: string, threads: number): Promise<void> {
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
   say(`${threads} threads of one process open it`, `${ms(began)}; RSS ${before} -> ${rss()}`);
   await Promise.all(workers.map((worker) => worker.terminate()));
-  void file;
 }
 
 const entries = Number(values.entries);
@@ -181,4 +170,3 @@ if (values.measure !== undefined) {
     if (values.keep === undefined) rmSync(root, { recursive: true, force: true });
   }
 }
-void readFileSync;
