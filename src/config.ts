@@ -18,6 +18,8 @@ import {
 } from './flags.ts';
 import { docUrlProblem } from './rewrite/build-comments.ts';
 import { parseSourceRule } from './rewrite/source-map.ts';
+import type { GcRules } from './store/gc.ts';
+import { MAX_KEEP, parseAge, parseSize } from './store/gc-rules.ts';
 
 const Seconds = v.pipe(v.number(), v.minValue(0), v.maxValue(86_400));
 
@@ -138,6 +140,20 @@ const TargetSchema = v.strictObject({
   sourceMap: v.optional(v.array(SourceRuleText)),
 });
 
+const Age = v.pipe(v.string(), v.transform(parseAge), v.number('a time like 90d, 12h or 2w is wanted'));
+
+/** Timers count no further than 24 days. */
+const MAX_GC_INTERVAL_MS = 14 * 24 * 3600_000;
+
+/** As `resym store gc` has it, now and then. */
+const GcSchema = v.strictObject({
+  /** Between two times, more or less. */
+  every: v.optional(v.pipe(Age, v.maxValue(MAX_GC_INTERVAL_MS, 'at most 14d')), '1d'),
+  maxAge: v.optional(Age),
+  keep: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_KEEP))),
+  quota: v.optional(v.pipe(v.string(), v.transform(parseSize), v.number('a size like 200GB or 1.5TiB is wanted'))),
+});
+
 /** Of threads nobody asked for: each keeps binaries warm, some 50 MB of its own. */
 const DEFAULT_MAX_WORKERS = 4;
 
@@ -146,6 +162,8 @@ const FileSchema = v.strictObject({
   listen: v.optional(v.string()),
   /** Directory of the archive. */
   store: v.optional(v.string()),
+  /** What the archive may lose; nothing unless this is here. */
+  gc: v.optional(GcSchema),
   targets: v.optional(v.record(v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)), TargetSchema), {}),
   /** Target served at /debug/pprof/; the only one when there is one. */
   defaultTarget: v.optional(v.string()),
@@ -202,6 +220,8 @@ export interface Config extends Output {
   readonly maxProfileBytes: number;
   readonly maxBinaryBytes: number;
   readonly workers: number;
+  /** null: the archive keeps everything. */
+  readonly gc: { readonly everyMs: number; readonly rules: GcRules } | null;
 }
 
 const DEFAULT_CONFIG_FILE = 'resym.yaml';
@@ -246,6 +266,7 @@ export async function loadConfig(flags: Flags, env: NodeJS.ProcessEnv): Promise<
     maxProfileBytes: file.maxProfileBytes,
     maxBinaryBytes: file.maxBinaryBytes,
     workers: saidWorkers(flags, env) ?? file.workers ?? Math.min(availableParallelism(), DEFAULT_MAX_WORKERS),
+    gc: file.gc === undefined ? null : gcFrom(file.gc),
   };
 }
 
@@ -295,6 +316,10 @@ function tlsOf(flags: Flags, env: NodeJS.ProcessEnv, file: TlsConfig | undefined
   if (cert === undefined && key === undefined) return null;
   if (cert === undefined || key === undefined) throw new ConfigError('https needs both, --tls-cert and --tls-key');
   return { clients: [], ...file, cert, key };
+}
+
+function gcFrom({ every, maxAge, keep, quota }: v.InferOutput<typeof GcSchema>): Config['gc'] {
+  return { everyMs: every, rules: { maxAgeMs: maxAge ?? null, keep: keep ?? null, quotaBytes: quota ?? null } };
 }
 
 async function readConfigFile(path: string): Promise<v.InferOutput<typeof FileSchema>> {

@@ -47,8 +47,8 @@ export async function push(paths: readonly string[], options: PushOptions): Prom
   if (options.name !== undefined && paths.length > 1) throw new UsageError('--name is for one file');
   const done: Pushed[] = [];
   for (const path of paths) {
-    for await (const file of filesIn(path)) {
-      const pushed = await server.push(file, options.name ?? basename(file));
+    for await (const { file, name } of filesIn(path, passedOver)) {
+      const pushed = await server.push(file, options.name ?? name ?? basename(file));
       done.push(pushed);
       if (pushed.outcome === 'failed') {
         process.stderr.write(`resym: ${printable(file)}: ${printable(pushed.note)}\n`);
@@ -186,4 +186,9 @@ function describe(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   const message = messageOf(error);
   return message === '' ? String(code ?? 'the connection failed') : message;
+}
+
+/** What a directory holds besides; said where somebody reads it. */
+function passedOver(path: string, why: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`skipped ${printable(path)}: ${why}\n`);
 }

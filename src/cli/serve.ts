@@ -13,6 +13,7 @@ import { Target } from '../source/target.ts';
 import { StoreError } from '../store/store.ts';
 import { Archive } from '../workers/archive.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
+import { GcTimer, type GcTimerOptions } from '../workers/gc-timer.ts';
 import { IndexMaker, type IndexMakerOptions } from '../workers/index-maker.ts';
 import { UsageError } from './usage.ts';
 
@@ -25,6 +26,10 @@ export async function serve(flags: Flags): Promise<void> {
   const pool = config.workers > 0 ? new EnginePool({ threads: config.workers, archives }) : null;
   const engine = pool ?? (await ownEngine(archives));
   const maker = archives.length === 0 ? null : new IndexMaker(engine, { archives, onMade: tell(logger) });
+  const gc =
+    config.gc === null || archives.length === 0
+      ? null
+      : new GcTimer({ archives, ...config.gc, onDone: tellGc(logger) });
   const archive = archives[0] === config.archive ? new Archive({ place: archives[0] }) : null;
   const certificate = await certificateOf(config);
   const server = new HttpServer(certificate, (error) =>
@@ -61,6 +66,7 @@ export async function serve(flags: Flags): Promise<void> {
   await Promise.all([
     upstream?.close(),
     archive?.close(),
+    gc?.close(),
     maker?.close(),
     pool?.close(),
     ...[...targets.values()].map((target) => target.close()),
@@ -89,6 +95,15 @@ function tell(logger: Logger): IndexMakerOptions['onMade'] {
   return (key, { sizeBytes, problem }) => {
     if (problem !== '') logger.warn({ key, problem }, 'no symbol index was made: its debug info is read as it is');
     else logger.info({ key, sizeBytes }, 'symbol index made');
+  };
+}
+
+function tellGc(logger: Logger): GcTimerOptions['onDone'] {
+  return ({ problem, ...done }) => {
+    if (problem !== '') logger.warn({ audit: 'gc', problem }, 'the archive was not cleared of what is old');
+    else if (done.overQuotaBytes > 0)
+      logger.warn({ audit: 'gc', ...done }, 'the archive is above its quota, and the rest is pinned');
+    else logger.info({ audit: 'gc', ...done }, 'the archive was cleared of what is old');
   };
 }
 

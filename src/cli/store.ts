@@ -41,16 +41,23 @@ export async function add(paths: readonly string[], options: AddOptions): Promis
   const store = await openStore(archivePlace(options.store, process.env), { create: true });
   const adding = new Adding(store, options.json !== true);
   for (const path of paths) {
-    for await (const file of filesIn(path)) {
+    for await (const { file, name } of filesIn(path, (told, why) => adding.passedOver(told, why))) {
       try {
-        await adding.add(file, file);
+        await adding.add(file, file, name);
       } catch (error) {
-        adding.failed(file, error);
+        if (name !== undefined && isUseless(error)) adding.skipped(file, messageOf(error));
+        else adding.failed(file, error);
       }
     }
   }
   for (const pid of pids) await addProcess(pid, adding);
-  if (options.json) process.stdout.write(`${JSON.stringify(adding.results, null, 2)}\n`);
+  adding.tellSkipped();
+  if (options.json) await printArray(adding.results);
+}
+
+/** Files without symbols are no failure where nobody chose them one by one. */
+function isUseless(error: unknown): boolean {
+  return error instanceof StoreError && (error.code === 'no-symbols' || error.code === 'not-an-object');
 }
 
 /** What was added so far, and telling so. */
@@ -58,6 +65,7 @@ class Adding {
   readonly results: AddResult[] = [];
   readonly #store: SymbolStore;
   readonly #tells: boolean;
+  #passedOver = 0;
 
   constructor(store: SymbolStore, tells: boolean) {
     this.#store = store;
@@ -74,13 +82,27 @@ class Adding {
     }
   }
 
+  /** An object file of no use is told; of what is none, how many there were. */
+  skipped(told: string, reason: string): void {
+    process.stderr.write(`skipped ${printable(told)}: ${reason}\n`);
+  }
+
+  passedOver(told: string, reason: string): void {
+    if (process.stderr.isTTY) this.skipped(told, reason);
+    this.#passedOver++;
+  }
+
+  tellSkipped(): void {
+    if (this.#passedOver > 0)
+      process.stderr.write(`skipped ${this.#passedOver} files that are none a program is made of\n`);
+  }
+
   failed(told: string, error: unknown): void {
     process.stderr.write(`resym: ${printable(told)}: ${messageOf(error)}\n`);
     process.exitCode = 1;
   }
 }
 
-/** Files without symbols are no failure: nobody chose them one by one. */
 async function addProcess(pid: number, adding: Adding): Promise<void> {
   try {
     for await (const found of filesOfProcess(pid)) {
@@ -92,9 +114,7 @@ async function addProcess(pid: number, adding: Adding): Promise<void> {
       try {
         await adding.add(found.file, found.mapped, found.name);
       } catch (error) {
-        const isUseless =
-          error instanceof StoreError && (error.code === 'no-symbols' || error.code === 'not-an-object');
-        if (isUseless) process.stderr.write(`skipped ${printable(found.mapped)}: ${messageOf(error)}\n`);
+        if (isUseless(error)) adding.skipped(found.mapped, messageOf(error));
         else adding.failed(found.mapped, error);
       }
     }
@@ -112,19 +132,22 @@ function pidFrom(text: string): number {
   return pid;
 }
 
-/** A file as given, or what a directory holds; what is left out there is said on stderr. */
-export async function* filesIn(path: string): AsyncGenerator<string> {
+/** A file as given, or what a directory holds, each with the name it is to have; what is left out there is said on stderr. */
+export async function* filesIn(
+  path: string,
+  passedOver: (path: string, why: string) => void,
+): AsyncGenerator<{ file: string; name?: string }> {
   const isDirectory = await stat(path).then(
     (s) => s.isDirectory(),
     () => false,
   );
   if (!isDirectory) {
-    yield path;
+    yield { file: path };
     return;
   }
   for await (const found of scanForBinaries(path)) {
-    if (found.skipped === null) yield found.path;
-    else if (process.stderr.isTTY) process.stderr.write(`${printable(found.path)}: ${found.skipped}\n`);
+    if (found.skipped === null) yield { file: found.path, name: found.name };
+    else passedOver(found.path, found.skipped);
   }
 }
 

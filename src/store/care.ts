@@ -10,7 +10,7 @@ import { type Facts, formatFacts } from './facts.ts';
 import { filtered, type ListFilter } from './filter.ts';
 import { hashFile } from './hash.ts';
 import { removeIndexes } from './index-files.ts';
-import { settleAlias, writeDurably } from './ingest.ts';
+import { keepFacts, settleAlias, writeDurably } from './ingest.ts';
 import { FACTS_SUFFIX, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
 import { readPins, writePin } from './pins.ts';
 import { moveToQuarantine } from './quarantine.ts';
@@ -66,10 +66,12 @@ export class DirectoryCare {
     const keys = new Set<string>();
     for (const binary of removed) {
       const { path } = this.#contents.entry(binary.path)!.file;
-      await fs.rm(join(this.#root, path), { force: true });
       const own = parseFilePath(path);
+      const facts = own === null ? null : await this.#factsText(path);
+      await fs.rm(join(this.#root, path), { force: true });
       if (own !== null) {
         await fs.rm(join(this.#root, path + FACTS_SUFFIX), { force: true });
+        if (facts !== null) await keepFacts(this.#root, path, facts);
         keys.add(own.key);
       }
       this.#contents.deleted(binary);
@@ -79,6 +81,10 @@ export class DirectoryCare {
       await removeIndexes(this.#root, key);
       if (key !== '' && this.#contents.catalog.underKey(key).length === 0) await writePin(this.#root, key, false);
     }
+  }
+
+  #factsText(path: string): Promise<string | null> {
+    return fs.readFile(join(this.#root, path + FACTS_SUFFIX), 'utf8').catch(unlessGone);
   }
 
   async verify(onResult?: (result: VerifyResult) => void): Promise<VerifyResult[]> {
@@ -141,6 +147,7 @@ export class DirectoryCare {
     }
     const isContentRight = (await this.#hashOf(binary.path))?.startsWith(own.sha256Prefix) === true;
     const mended = isContentRight ? await this.#seenAnew(entry) : null;
+    const facts = await this.#factsText(binary.path);
     await this.#writing(() => moveToQuarantine(this.#root, binary.path, binary, problem, mended !== null));
     if (mended !== null) {
       await this.#writing(() =>
@@ -150,6 +157,7 @@ export class DirectoryCare {
     } else {
       this.#contents.deleted(binary);
       await removeIndexes(this.#root, own.key);
+      if (facts !== null) await this.#writing(() => keepFacts(this.#root, binary.path, facts));
     }
     await settleAlias(this.#root, own.key);
   }
@@ -191,4 +199,11 @@ export async function mustBeWritable(root: string, cause: unknown): Promise<void
   } catch (error) {
     throw new StoreError('read-only', `the store cannot be written to: ${messageOf(error)}`, { cause });
   }
+}
+
+/** null for what is not there (any more). */
+export function unlessGone(error: unknown): null {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+  return null;
 }

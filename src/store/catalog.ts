@@ -3,7 +3,9 @@ import { derivedGnuBuildId } from '../gosym/build-id.ts';
 import { richness } from './facts.ts';
 import { MIN_ID_CHARS, isHexId, isTellingGnuId, isTellingGoId, tellingIds, withoutFirstByte } from './layout.ts';
 import type { SketchQuery } from '../match/sketch.ts';
+import { KeptSketch } from './snapshot.ts';
 import { type BinaryQuery, type StoredBinary, StoreError } from './store.ts';
+import { TimeSlice } from './time-slice.ts';
 
 /** Names listed in a sentence before "and N more". */
 const NAMED_CANDIDATES = 5;
@@ -20,7 +22,8 @@ type Sharers = StoredBinary | StoredBinary[];
 
 export class Catalog {
   readonly #byPath = new Map<string, StoredBinary>();
-  readonly #sketches = new Map<StoredBinary, Uint8Array>();
+  readonly #sketches = new Map<StoredBinary, Uint8Array | KeptSketch>();
+  #areSketchesKept = false;
   readonly #byId: Readonly<Record<Kind, Map<string, Sharers>>> = {
     key: new Map(),
     gnu: new Map(),
@@ -37,10 +40,11 @@ export class Catalog {
   }
 
   /** Puts a file in, in place of the one that had its path. `sketch`: what `search` goes by. */
-  set(binary: StoredBinary, sketch: Uint8Array | null = null): void {
+  set(binary: StoredBinary, sketch: Uint8Array | KeptSketch | null = null): void {
     this.delete(binary.path);
     this.#byPath.set(binary.path, binary);
     if (sketch !== null && binary.problem === '') this.#sketches.set(binary, sketch);
+    if (sketch instanceof KeptSketch) this.#areSketchesKept = true;
     for (const [index, id] of this.#idsOf(binary)) {
       const sharers = index.get(id);
       if (sharers === undefined) index.set(id, binary);
@@ -100,10 +104,25 @@ export class Catalog {
     return { binaries, exact: exactly.length > 0 || byGoId.length > 0 };
   }
 
-  /** As SymbolStore.search. */
+  /** Reads the sketches that are still in the snapshot: before the first search, which all others find them read by. */
+  async loadSketches(): Promise<void> {
+    if (!this.#areSketchesKept) return;
+    const slice = new TimeSlice();
+    for (const [binary, sketch] of this.#sketches) {
+      if (!(sketch instanceof KeptSketch)) continue;
+      const bytes = sketch.bytes();
+      if (bytes === null) this.#sketches.delete(binary);
+      else this.#sketches.set(binary, bytes);
+      await slice.breathe();
+    }
+    this.#areSketchesKept = false;
+  }
+
+  /** As SymbolStore.search, after `loadSketches`. */
   search(query: SketchQuery, limit: number): StoredBinary[] {
     const scored: { binary: StoredBinary; score: number }[] = [];
     for (const [binary, sketch] of this.#sketches) {
+      if (sketch instanceof KeptSketch) continue; // it came since they were loaded
       const score = query.score(sketch);
       if (score >= MIN_SCORE) scored.push({ binary, score });
     }

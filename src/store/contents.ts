@@ -15,7 +15,7 @@ import { type Entry, entryFromFacts, entryOfOtherSize, examineFile, factsFit, fa
 import type { Examine } from './examine.ts';
 import { type Facts, parseFacts } from './facts.ts';
 import { escapeControls, FACTS_SUFFIX, idInPath, keyDir } from './layout.ts';
-import { readSnapshot, writeSnapshot } from './snapshot.ts';
+import { KeptSketch, type Known, Snapshot, writeSnapshot } from './snapshot.ts';
 import { SpotLooks } from './spot-looks.ts';
 import type { StoredBinary } from './store.ts';
 import { TimeSlice } from './time-slice.ts';
@@ -39,7 +39,7 @@ export class Contents {
   readonly #examining = new Map<string, Promise<void>>();
   /** Files the system would not let us read: rights change without the file's time changing, so they are tried at each look. */
   readonly #unreadable = new Map<string, FoundFile>();
-  #snapshot: Map<string, Facts> | null = null;
+  #snapshot: Snapshot | null = null;
   #looking: Promise<void> | null = null;
   readonly #spotLooks = new SpotLooks();
   #lookedAt = -Infinity;
@@ -95,10 +95,10 @@ export class Contents {
   async #look(): Promise<void> {
     const began = performance.now();
     const slice = new TimeSlice();
-    this.#snapshot ??= await readSnapshot(this.#root, slice);
+    this.#snapshot ??= await Snapshot.read(this.#root, slice);
     await this.#takeUp(await this.#tree.look(slice), slice);
     for (const [path, file] of this.#unreadable) this.#waiting.set(path, { file, recorded: null });
-    this.#snapshot.clear(); // it has served; what changes later is not in it
+    this.#snapshot.recorded.clear(); // it has served; what changes later is not in it
     this.#lookedAt = began;
     await this.save();
   }
@@ -107,8 +107,10 @@ export class Contents {
   #take(file: FoundFile): void {
     const known = this.#entries.get(escapeControls(file.path));
     if (known !== undefined && known.file.hasFacts === file.hasFacts && isUnchanged(known.file, file)) return;
-    const cached = this.#snapshot?.get(file.path);
-    if (cached !== undefined && factsFit(cached, file)) return this.put(entryFromFacts(file, cached));
+    const cached = this.#snapshot?.recorded.get(file.path);
+    if (cached !== undefined && factsFit(cached.facts, file)) {
+      return this.put(entryFromFacts(file, cached.facts, cached.sketch));
+    }
     const recorded = file.hasFacts ? this.#readFacts(file.path) : null;
     if (recorded !== null && factsFit(recorded, file)) {
       this.#unsaved++;
@@ -183,6 +185,12 @@ export class Contents {
     this.put(entry);
   }
 
+  /** Puts in what was added just now. */
+  enter(entry: Entry): void {
+    this.#tree.note(entry.file);
+    this.put(entry);
+  }
+
   put(entry: Entry): void {
     this.#waiting.delete(entry.file.path);
     this.#unreadable.delete(entry.file.path);
@@ -250,10 +258,11 @@ export class Contents {
     this.#savedAt = performance.now();
     this.#unsaved = 0;
     this.#examinedUnsaved = false;
-    const files: [string, Facts][] = [];
+    const files: Known[] = [];
     for (const entry of this.#entries.values()) {
       const facts = factsOf(entry);
-      if (facts !== null) files.push([entry.file.path, facts]);
+      if (facts !== null)
+        files.push([entry.file.path, facts, entry.sketch instanceof KeptSketch ? entry.sketch : null]);
     }
     try {
       await writeSnapshot(this.#root, files, new TimeSlice());
@@ -269,6 +278,7 @@ export class Contents {
     await this.#saving;
     this.#savedAt = -Infinity;
     await this.save();
+    this.#snapshot?.close();
   }
 }
 

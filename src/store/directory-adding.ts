@@ -6,7 +6,7 @@ import type { Identity } from '../match/identity.ts';
 import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
 import { openSlice } from '../object/open.ts';
 import { areTwins, builds } from './archived.ts';
-import { type DirectoryCare, mustBeWritable } from './care.ts';
+import { type DirectoryCare, mustBeWritable, unlessGone } from './care.ts';
 import type { Contents } from './contents.ts';
 import { entryFromFacts, factsFit } from './entry.ts';
 import { type Examination, type Examine, uselessness } from './examine.ts';
@@ -209,11 +209,11 @@ export class DirectoryAdding {
 
   /** Takes a file just placed into the catalog, with the facts that now lie beside it. */
   async #entered(path: string, facts: Facts): Promise<StoredBinary> {
-    const stats = await fs.stat(join(this.#root, path));
-    const file = { path, sizeBytes: stats.size, mtimeMs: stats.mtimeMs, hasFacts: true };
+    const stats = await fs.stat(join(this.#root, path)).catch(unlessGone);
+    const { size, mtimeMs } = stats ?? { size: facts.sizeBytes, mtimeMs: facts.mtimeMs };
     const recorded = (await readFacts(this.#root, path)) ?? facts;
-    const entry = entryFromFacts(file, recorded);
-    this.#contents.put(entry);
+    const entry = entryFromFacts({ path, sizeBytes: size, mtimeMs, hasFacts: true }, recorded);
+    if (stats !== null) this.#contents.enter(entry); // else somebody has removed it already
     return entry.binary;
   }
 

@@ -121,6 +121,7 @@ export class DirectoryStore implements SymbolStore {
   async search(query: SketchQuery, { limit }: { readonly limit: number }): Promise<StoredBinary[]> {
     await this.#contents.look(this.#lookAgainMs);
     await this.#contents.examineAll();
+    await this.#contents.catalog.loadSketches();
     const found = this.#contents.catalog.search(query, limit);
     const now = await Promise.all(found.map((binary) => this.#contents.confirm(binary)));
     return found.filter((binary, i) => now[i] === binary);

@@ -7,6 +7,7 @@ import { FileSource } from './file.ts';
 import { hashFile } from './hash.ts';
 import { escapeControls, idInPath, keyFromContent, keyFromIds, nameFromPath, parseFilePath } from './layout.ts';
 import type { Identity } from '../match/identity.ts';
+import { KeptSketch } from './snapshot.ts';
 import type { StoredBinary } from './store.ts';
 import type { FoundFile } from './tree.ts';
 
@@ -15,7 +16,7 @@ export interface Entry {
   readonly file: FoundFile;
   readonly binary: StoredBinary;
   /** By which it is searched for, see match/sketch.ts; null for files without functions at known places. */
-  readonly sketch: Uint8Array | null;
+  readonly sketch: Uint8Array | KeptSketch | null;
 }
 
 /** True when the facts describe the file as it is now. */
@@ -28,8 +29,10 @@ export function versionOf({ sizeBytes, mtimeMs }: { readonly sizeBytes: number; 
   return `${sizeBytes}-${mtimeMs}`;
 }
 
-export function entryFromFacts(file: FoundFile, facts: Facts): Entry {
-  return entry(file, facts, facts, keyOf(file, facts.identity, facts.sha256));
+/** @param kept its sketch, when that is still in the snapshot */
+export function entryFromFacts(file: FoundFile, facts: Facts, kept: KeptSketch | null = null): Entry {
+  const known = entry(file, facts, facts, keyOf(file, facts.identity, facts.sha256));
+  return kept === null ? known : { ...known, sketch: kept };
 }
 
 /** An own file that is shorter or longer than the day it was added. */
@@ -117,12 +120,13 @@ function problemOf(identity: Identity): string {
   return uselessness(identity, keyFromIds(identity.ids) !== null);
 }
 
-/** What goes into the snapshot; null for what had better be looked at again. */
+/** What is written down of it, without a sketch that is in the snapshot; null for what had better be looked at again. */
 export function factsOf({ file, binary, sketch }: Entry): Facts | null {
   if (binary.problem !== '' && problemOf(binary.identity) !== binary.problem) return null;
   const { name, addedAt, sha256, debugOnly, identity } = binary;
   const { sizeBytes, mtimeMs } = file;
-  return { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, sketch, identity };
+  const own = sketch instanceof KeptSketch ? null : sketch;
+  return { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs, sha256, debugOnly, sketch: own, identity };
 }
 
 /** Our own files keep the key they are filed under; "" when nothing tells. */

@@ -91,7 +91,7 @@ export function checkFacts(value: unknown): Facts | null {
 }
 
 /** As they are kept in JSON. */
-export function plainFacts(facts: Facts): Record<string, unknown> {
+export function plainFacts(facts: Facts): Omit<Facts, 'sketch'> & { readonly sketch: string | null } {
   return { ...facts, sketch: facts.sketch && Buffer.from(facts.sketch).toString('base64') };
 }
 

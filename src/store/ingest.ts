@@ -107,9 +107,21 @@ export async function place(
     }
     const isFirst = await linkOrRename(copy.path, target);
     await syncDirectory(dirname(target));
+    await keepFacts(root, path, formatFacts(facts));
     return { outcome: isFirst ? 'placed' : 'already-there', isAlias };
   } finally {
     await fs.rm(copy.path, { force: true });
+  }
+}
+
+/**
+ * Writes a file's facts when it is there and they are not: whoever removes a file and its facts while another adds it again looks after
+ * both, and so does that other.
+ */
+export async function keepFacts(root: string, path: string, facts: string): Promise<void> {
+  const target = join(root, path);
+  if (!(await exists(target + FACTS_SUFFIX)) && (await exists(target))) {
+    await writeDurably(root, target + FACTS_SUFFIX, facts);
   }
 }
 
@@ -244,14 +256,20 @@ export async function sweepIncoming(root: string): Promise<void> {
 /** Readers see the old text or the new one. */
 export async function writeDurably(root: string, target: string, text: string): Promise<void> {
   const temporary = join(root, INCOMING_DIR, randomUUID());
-  const file = await fs.open(temporary, 'wx', 0o644);
+  await fs.mkdir(dirname(temporary), { recursive: true });
   try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await fs.open(temporary, 'wx', 0o644);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await fs.rename(temporary, target);
+  } catch (error) {
+    await fs.rm(temporary, { force: true });
+    throw error;
   }
-  await fs.rename(temporary, target);
 }
 
 /** Makes a rename last through a power cut. Not every system lets one open a directory. */

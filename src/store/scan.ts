@@ -6,12 +6,15 @@ import { isParseError, isSystemError, messageOf } from '../errors.ts';
 import { openObject } from '../object/open.ts';
 import { unlinkedOrCore } from './examine.ts';
 import { FileSource } from './file.ts';
+import { importName } from './import-name.ts';
 
 export interface ScannedFile {
   /** The directory given, joined with where the file lies in it. */
   readonly path: string;
   /** Why it is left out; null for a candidate. */
   readonly skipped: string | null;
+  /** What it is to be called, see import-name.ts; "" for what is left out. */
+  readonly name: string;
 }
 
 /** A walk that goes deeper is in a loop of mounts. */
@@ -32,30 +35,35 @@ async function* walk(directory: string, depth: number): AsyncGenerator<ScannedFi
     const path = join(directory, entry.name);
     if (entry.isDirectory()) {
       if (depth >= MAX_DEPTH) {
-        yield { path, skipped: `more than ${MAX_DEPTH} levels deep` };
+        yield leftOut(path, `more than ${MAX_DEPTH} levels deep`);
         continue;
       }
       try {
         yield* walk(path, depth + 1);
       } catch (error) {
         if (!isSystemError(error)) throw error;
-        yield { path, skipped: messageOf(error) };
+        yield leftOut(path, messageOf(error));
       }
-    } else if (entry.isFile()) yield { path, skipped: reasonToSkip(path) };
-    else if (entry.isSymbolicLink()) yield { path, skipped: 'a symbolic link' };
-    else yield { path, skipped: 'not a regular file' };
+    } else if (entry.isFile()) yield judged(path);
+    else if (entry.isSymbolicLink()) yield leftOut(path, 'a symbolic link');
+    else yield leftOut(path, 'not a regular file');
   }
 }
 
-function reasonToSkip(path: string): string | null {
+function leftOut(path: string, skipped: string): ScannedFile {
+  return { path, skipped, name: '' };
+}
+
+function judged(path: string): ScannedFile {
   let source: FileSource | null = null;
   try {
     source = FileSource.open(path);
     const object = openObject(source);
-    return unlinkedOrCore(object.type, object.ids.gnu, isSplitPackage(object)) || null;
+    const problem = unlinkedOrCore(object.type, object.ids.gnu, isSplitPackage(object));
+    return problem === '' ? { path, skipped: null, name: importName(path, object) } : leftOut(path, problem);
   } catch (error) {
     if (!isParseError(error) && !isSystemError(error)) throw error;
-    return messageOf(error);
+    return leftOut(path, messageOf(error));
   } finally {
     source?.close();
   }

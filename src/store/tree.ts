@@ -93,6 +93,20 @@ export class Tree {
     return changes;
   }
 
+  /** Takes note of a file that no look has found yet, so that the next one tells when it is gone again. */
+  note(file: FoundFile): void {
+    const slash = file.path.lastIndexOf('/');
+    const folder = file.path.slice(0, Math.max(0, slash));
+    const known = this.#directories.get(folder) ?? {
+      mtimeMs: NaN,
+      settled: false,
+      subdirectories: [],
+      files: new Map(),
+    };
+    known.files.set(file.path.slice(slash + 1), file);
+    this.#directories.set(folder, known);
+  }
+
   /** Leaves a file out of what is known, so that it counts as new if the next look finds it. */
   forget(path: string): void {
     const slash = path.lastIndexOf('/');

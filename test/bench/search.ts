@@ -125,7 +125,7 @@ try {
   const { binary } = await store.add(paths[0]);
   await store.close();
   const real = examine(FileSource.open(paths[0]));
-  const lines = ['{"resymCatalog":1}'];
+  const lines = ['{"resymCatalog":2}'];
   for (let i = 0; i < entries; i++) {
     const hex = (i + 1).toString(16).padStart(64, '0').split('').reverse().join('');
     const gnu = hex.slice(0, 40);
@@ -136,7 +136,7 @@ try {
     const ids = { ...real.identity.ids, gnu, go: null, goDerivedGnu: null, pclntabSha256: hex };
     const sketch = (i % 2 === 0 ? others : neighbours)[(i >> 1) % VARIANTS];
     const identity = { ...real.identity, ids };
-    const facts = plainFacts({
+    const { sketch: base64, ...facts } = plainFacts({
       ...{
         schema: FACTS_SCHEMA,
         name: `p${i}`,
@@ -147,7 +147,7 @@ try {
       },
       ...{ debugOnly: false, sketch, identity },
     });
-    lines.push(JSON.stringify({ path, ...facts }));
+    lines.push(JSON.stringify({ path, ...facts, sketch: base64 })); // the sketch last: see store/snapshot.ts
   }
   writeFileSync(join(root, '.resym/catalog.json'), `${lines.join('\n')}\n`);
   const rss = (): number => {

@@ -381,12 +381,12 @@ test('facts and snapshots that are damaged, foreign or from the future are read 
   }
   fs.rmSync(sidecar);
   const line = JSON.stringify({ path: binary.path, ...good });
-  for (const text of [`${line}\n`, `{"resymCatalog":2}\n${line}\n`, `{"resymCatalog":1}\n${line.slice(0, 200)}`]) {
+  for (const text of [`${line}\n`, `{"resymCatalog":1}\n${line}\n`, `{"resymCatalog":2}\n${line.slice(0, 200)}`]) {
     fs.writeFileSync(snapshot, text);
     const [found] = await (await open(root)).find({ gnu: GNU_124 });
     assert.equal(found?.sha256, null, 'not from the snapshot');
   }
-  fs.writeFileSync(snapshot, `{"resymCatalog":1}\nrubbish\n${line}\n{"cut`);
+  fs.writeFileSync(snapshot, `{"resymCatalog":2}\nrubbish\n${line}\n{"cut`);
   const [found] = await (await open(root)).find({ gnu: GNU_124 });
   assert.equal(found?.name, 'api', 'from the one good line of the snapshot');
 });

@@ -169,6 +169,16 @@ test('a better file under a known ID is found after the interval, though every l
   );
 });
 
+test('a file that another process removes right after it was added is not listed', async () => {
+  const store = await freshStore();
+  const { binary } = await store.add(GO_124);
+  fs.rmSync(join(store.root, binary.path));
+  fs.rmSync(join(store.root, `${binary.path}.json`));
+  assert.deepEqual(await store.list(), []);
+  assert.equal((await store.add(GO_124)).outcome, 'added');
+  assert.equal((await store.list()).length, 1);
+});
+
 test('misses without end read few directories', async () => {
   const store = await DirectoryStore.open(place(), { create: true });
   await store.add(GO_124);
