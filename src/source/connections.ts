@@ -15,7 +15,7 @@ export function connections({ connect, ...options }: Agent.Options): Agent {
     ...options,
     connect: (target, done) =>
       connector(target, (...[error, socket]) => {
-        if (socket === null) return done(error, socket);
+        if (error !== null) return done(error, null);
         holdEndBack(socket);
         done(null, socket);
       }),

@@ -226,7 +226,7 @@ test(
           res.write(bytes.subarray(0, 500)),
           void setTimeout(() => res.destroy(), 20)
         ),
-        /closed|terminated|aborted|other side|ECONNRESET|mismatch/i,
+        /closed|terminated|aborted|other side|ECONNRESET|does not match/i,
       ],
       endless: [
         (_req, res) => {
