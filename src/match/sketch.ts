@@ -21,6 +21,7 @@ import { isParseError } from '../errors.ts';
 import type { GoSymbols } from '../gosym/pclntab.ts';
 import type { ObjectFile } from '../object/object.ts';
 import { canonical } from './evidence.ts';
+import { type PlacedFunction, PlacedFunctions } from './placed-functions.ts';
 
 const VERSION = 1;
 const HEADER_BYTES = 12;
@@ -43,27 +44,16 @@ const MAX_CODE_SEGMENTS = 16;
 /** Places are stored as u32. */
 const MAX_PLACE = 2 ** 32;
 
-/** Where a function's code lies. */
-export interface PlacedFunction {
-  /** As `nameHash` gives it. */
-  readonly hash: number;
-  /** In the file's own addresses. */
-  readonly address: number;
-  /** Places. */
-  readonly start: number;
-  readonly end: number;
-}
-
 /** null for a file whose places are not known, or without functions. Never throws on damage: what can be read counts. */
 export function makeSketch(object: ObjectFile, go: GoSymbols | null): Uint8Array | null {
   if (object.debugOnly || object.type === 'rel') return null;
   const placeOf = placesOf(object);
-  const functions: PlacedFunction[] = [];
+  const functions = new PlacedFunctions();
   try {
     for (const { name, start, end } of functionsOf(object, go)) {
       const place = placeOf(start);
       if (place < 0 || end <= start || place + end - start > MAX_PLACE || functions.length >= MAX_FUNCTIONS) continue;
-      functions.push({ hash: nameHash(name), address: start, start: place, end: place + end - start });
+      functions.push(nameHash(name), start, place, place + end - start);
     }
   } catch (error) {
     if (!isParseError(error)) throw error;
@@ -73,7 +63,7 @@ export function makeSketch(object: ObjectFile, go: GoSymbols | null): Uint8Array
 
 /** `lineAt`: the innermost line at a file address, 0 for none; null when lines are not to be had. */
 export function packSketch(
-  functions: readonly PlacedFunction[],
+  functions: Iterable<PlacedFunction>,
   lineAt: ((address: number) => number) | null,
 ): Uint8Array | null {
   let last = 0;

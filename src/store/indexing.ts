@@ -1,6 +1,7 @@
 /** Making the symbol indexes of an archive: see symbolize/index-layout.ts for what they are. */
 import { builds, openBuild } from './archived.ts';
 import { assemble } from './assembly.ts';
+import { byRichness } from './catalog.ts';
 import type { StoredBinary, SymbolStore } from './store.ts';
 
 /** What became of one build. */
@@ -18,7 +19,8 @@ export interface Indexed {
  * when the store cannot be written to.
  */
 export async function indexKey(store: SymbolStore, key: string): Promise<Indexed[]> {
-  const files = (await store.list()).filter((binary) => binary.key === key && binary.problem === '');
+  // As `find` gives them: the stamp tells the order, too.
+  const files = (await store.list()).filter((binary) => binary.key === key && binary.problem === '').sort(byRichness);
   const done: Indexed[] = [];
   for (const build of builds(files)) done.push(await indexBuild(store, build));
   return done;

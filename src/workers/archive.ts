@@ -14,10 +14,11 @@ export interface ArchiveOptions {
   readonly idleMs?: number;
 }
 
-/** It holds the catalog, some 7 KB a binary, and what reading a large one took. */
-const IDLE_MS = 30_000;
-/** What reading one binary takes: a bound for damaged ones. */
-const MAX_HEAP_MB = 2048;
+/** It holds the catalog, and what reading a large binary took. */
+const IDLE_MS = 10_000;
+/** How much there could be decides how late garbage is collected: with 2 GB, and a larger nursery, a binary of 700 MB took 46 MB more. */
+const MAX_HEAP_MB = 512;
+const YOUNG_MB = 2;
 
 /** By its room: what is built of this file lies in another. */
 const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
@@ -96,7 +97,7 @@ export class Archive implements ArchiveCalls {
     const { place, file = OWN_FILE } = this.#options;
     const worker = new Worker(file, {
       workerData: { kind: 'archive', place } satisfies ArchiveThreadData,
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
       name: 'resym archive',
     });
     worker.on('message', (answer: ArchiveAnswer) => this.#answered(answer));
