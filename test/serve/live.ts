@@ -40,6 +40,15 @@ export async function startService(t: TestContext, go: Toolchain, args: readonly
   return `http://${/^listening on (\S+)/.exec(said)![1]}`;
 }
 
+/** What was allocated is told from the next garbage collection on, and a busy machine takes a while to allocate enough. */
+async function allocating(service: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if ((await ask(service, '/debug/pprof/heap?gc=1&debug=1')).text.includes('main.(*ledger).book')) return;
+    await sleep(50);
+  }
+  throw new Error(`${service} has allocated nothing`);
+}
+
 export function liveTests(label: string, makeEngine: () => Resymbolizer): void {
   for (const version of VERSIONS) {
     test(`${label}: Go ${version} service, every endpoint`, { skip: needsGo(version) }, async (t) => {
@@ -157,6 +166,7 @@ export function liveTests(label: string, makeEngine: () => Resymbolizer): void {
 
     test(`${label}: go tool pprof ${client.version} -http`, async (t) => {
       const service = await startService(t, client);
+      await allocating(service);
       const running = await startResym(t, { api: service }, { resymbolizer: makeEngine() });
       const dir = mkdtempSync(join(tmpdir(), 'resym-live-'));
       t.after(() => rmSync(dir, { recursive: true }));
