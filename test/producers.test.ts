@@ -302,7 +302,8 @@ describe('profiles of addresses only', { skip: needsGcc }, () => {
       test(`${name}, ${kind}, with the binaries named`, { skip }, async () => {
         const program = programs[i];
         const seen = check(await symbolized(run(program), pinned(program)), program);
-        assert.deepEqual([...seen].sort(), [...sees].sort());
+        // A CPU profile may have caught the program while it allocated, too.
+        for (const name of sees) assert.ok(seen.has(name), `${name} is not among ${[...seen].join(', ')}`);
       });
     }
     // Lists of mappings carry no build IDs: the archive is asked by name, and the code must prove to be the right one.
