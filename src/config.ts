@@ -74,19 +74,33 @@ const IssuerSchema = v.strictObject({
   /** Where its keys are; unless given, its openid-configuration says so. */
   jwksUri: v.optional(v.pipe(v.string(), v.url())),
   /** Which tokens may do what: all claims of a rule must fit, * stands for anything. */
-  rules: v.array(v.strictObject({ claims: v.record(v.string(), v.string()), scopes: Scopes })),
+  rules: v.array(
+    v.strictObject({
+      claims: v.pipe(
+        v.record(v.string(), v.string()),
+        v.check(
+          (claims) => Object.keys(claims).length > 0,
+          'wants a claim: without one everybody with a token of this issuer is let in',
+        ),
+      ),
+      scopes: Scopes,
+    }),
+  ),
   /** http: is good enough for its keys. */
   insecure: v.optional(v.boolean(), false),
 });
 
-const CertificateSchema = v.strictObject({
-  name: v.string(),
-  /** Common name of the certificate's subject. */
-  subject: v.optional(v.string()),
-  /** One of its alternative names, as `DNS:ci.example.com` or `URI:spiffe://...`. */
-  san: v.optional(v.string()),
-  scopes: Scopes,
-});
+const CertificateSchema = v.pipe(
+  v.strictObject({
+    name: v.string(),
+    /** Common name of the certificate's subject. */
+    subject: v.optional(v.string()),
+    /** One of its alternative names, as `DNS:ci.example.com` or `URI:spiffe://...`. */
+    san: v.optional(v.string()),
+    scopes: Scopes,
+  }),
+  v.check(({ subject, san }) => Boolean(subject) || Boolean(san), 'wants a subject or a san'),
+);
 
 const AuthSchema = v.strictObject({
   /** What may be done without credentials. */
@@ -106,14 +120,17 @@ const DebuginfodSchema = v.strictObject({
   maxFileBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1024)), 2 * 1024 ** 3),
 });
 
-const TlsSchema = v.strictObject({
-  /** PEM files; they are read again when they change. */
-  cert: v.string(),
-  key: v.string(),
-  /** Clients with a certificate of these issuers are known by it. */
-  clientCa: v.optional(v.string()),
-  clients: v.optional(v.array(CertificateSchema), []),
-});
+const TlsSchema = v.pipe(
+  v.strictObject({
+    /** PEM files; they are read again when they change. */
+    cert: v.string(),
+    key: v.string(),
+    /** Clients with a certificate of these issuers are known by it. */
+    clientCa: v.optional(v.string()),
+    clients: v.optional(v.array(CertificateSchema), []),
+  }),
+  v.check(({ clientCa, clients }) => clients.length === 0 || clientCa !== undefined, 'clients want a clientCa'),
+);
 
 const TargetSchema = v.strictObject({
   /** Base URL of the service; `/debug/pprof` is appended to its path. */
@@ -277,7 +294,10 @@ function accessOf(flags: Flags, env: NodeJS.ProcessEnv, file: v.InferOutput<type
   const tokens = [...(file.auth?.tokens ?? []), ...tokensFrom(env['RESYM_AUTH_TOKENS'] ?? '')];
   const oidc = file.auth?.oidc ?? [];
   const certificates = file.tls?.clients ?? [];
-  const isConfigured = anonymous !== undefined || tokens.length + oidc.length + certificates.length > 0;
+  const isConfigured =
+    anonymous !== undefined ||
+    file.tls?.clientCa !== undefined ||
+    tokens.length + oidc.length + certificates.length > 0;
   if (isConfigured) return { anonymous: anonymous ?? [], tokens, oidc, certificates };
   const { host } = parseListen(flags.listen ?? env['RESYM_LISTEN'] ?? file.listen ?? DEFAULT_LISTEN);
   if (isLoopback(host)) return null;
@@ -301,6 +321,7 @@ function scopesFrom(text: string): Scope[] {
 function tokensFrom(text: string): TokenConfig[] {
   return text
     .split(',')
+    .map((one) => one.trim())
     .filter(Boolean)
     .map((one, i) => {
       const [name, sha256, scopes = '', ...rest] = one.split(':');
@@ -311,8 +332,8 @@ function tokensFrom(text: string): TokenConfig[] {
 }
 
 function tlsOf(flags: Flags, env: NodeJS.ProcessEnv, file: TlsConfig | undefined): TlsConfig | null {
-  const cert = flags.tlsCert ?? env['RESYM_TLS_CERT'] ?? file?.cert;
-  const key = flags.tlsKey ?? env['RESYM_TLS_KEY'] ?? file?.key;
+  const cert = flags.tlsCert ?? (env['RESYM_TLS_CERT'] || file?.cert);
+  const key = flags.tlsKey ?? (env['RESYM_TLS_KEY'] || file?.key);
   if (cert === undefined && key === undefined) return null;
   if (cert === undefined || key === undefined) throw new ConfigError('https needs both, --tls-cert and --tls-key');
   return { clients: [], ...file, cert, key };

@@ -35,6 +35,9 @@ interface Caller {
   readonly targets: readonly string[] | null;
 }
 
+/** What `resym token` begins its tokens with: one that is no longer known is still nobody else's. */
+const TOKEN_PREFIX = 'resym_';
+
 /** Refusals told in the log, in this time, ms. Those who try a million tokens fill no disk. */
 const MAX_TOLD = 20;
 const TOLD_MS = 10_000;
@@ -60,9 +63,10 @@ export function guard({ access, defaultTarget, logger }: GuardOptions): RequestH
     const caller = await callers.of(req);
     const may = (scopes: ReadonlySet<Scope>): boolean =>
       scopes.has('admin') || needed.some((scope) => scopes.has(scope));
-    if (caller instanceof Error) {
-      // Where the client's own credentials are for the target, they are none of resym's.
-      if (!may(callers.anonymous) || !isAboutTarget(path)) return refuse(unauthorized(caller.message, true));
+    if (caller instanceof Refused) {
+      // What is none of resym's may be for the target; what is, or was, is not shown to it.
+      if (caller.isOurs || !may(callers.anonymous) || !isAboutTarget(path))
+        return refuse(unauthorized(caller.message, true));
       return next();
     }
     exchangeOf(res).caller = caller.name;
@@ -82,6 +86,18 @@ export function guard({ access, defaultTarget, logger }: GuardOptions): RequestH
   };
 }
 
+/** Credentials that are not good. */
+class Refused {
+  readonly message: string;
+  /** They look like resym's own. */
+  readonly isOurs: boolean;
+
+  constructor(message: string, isOurs: boolean) {
+    this.message = message;
+    this.isOurs = isOurs;
+  }
+}
+
 class Callers {
   readonly anonymous: ReadonlySet<Scope>;
   readonly #tokens: Tokens;
@@ -95,25 +111,30 @@ class Callers {
     this.#certificates = certificates;
   }
 
-  /** An error: credentials that are not good. Those that are resym's own are taken off the request. */
-  async of(req: Request): Promise<Caller | Error> {
+  /** Credentials that are resym's own are taken off the request. A certificate counts for who sends none that are good. */
+  async of(req: Request): Promise<Caller | Refused> {
+    const certified = this.#certified(req);
     const sent = credentials(req);
-    if (sent === null) return this.#certified(req) ?? this.#caller('', []);
-    if (sent instanceof Error) return sent;
+    if (sent === null) return certified ?? this.#caller('', []);
+    const caller = sent instanceof Refused ? sent : await this.#sender(req, sent);
+    return caller instanceof Refused && !caller.isOurs && certified !== null ? certified : caller;
+  }
+
+  async #sender(req: Request, sent: string): Promise<Caller | Refused> {
     const token = this.#tokens.find(sent);
     if (token !== null) {
       delete req.headers.authorization;
       if (token.expires !== undefined && Date.parse(token.expires) <= Date.now())
-        return new Error(`the token ${token.name} was valid until ${token.expires}`);
+        return new Refused(`the token ${token.name} was valid until ${token.expires}`, true);
       return this.#caller(`token:${token.name}`, token.scopes, token.targets ?? null);
     }
-    if (!this.#signed.canRead(sent)) return new Error('the token is not known');
+    if (!this.#signed.canRead(sent)) return new Refused('the token is not known', sent.startsWith(TOKEN_PREFIX));
     try {
       const { subject, scopes } = await this.#signed.verify(sent);
       delete req.headers.authorization;
       return this.#caller(`oidc:${subject}`, scopes);
     } catch (error) {
-      return new Error(messageOf(error), { cause: error });
+      return new Refused(messageOf(error), true);
     }
   }
 
@@ -125,7 +146,8 @@ class Callers {
     const socket = req.socket as Partial<TLSSocket>;
     if (socket.authorized !== true || socket.getPeerCertificate === undefined) return null;
     const { subject, subjectaltname = '' } = socket.getPeerCertificate();
-    const names = subjectaltname.split(', ');
+    // A name that holds a comma is quoted: what is in it is no name.
+    const names = (subjectaltname.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? []).map((name) => name.trim());
     const rule = this.#certificates.find(
       (each) =>
         (each.subject !== undefined && each.subject === subject?.CN) ||
@@ -136,14 +158,15 @@ class Callers {
 }
 
 /** The token of `Authorization: Bearer`, or the password of Basic, which is what a URL can hold. null: none was sent. */
-function credentials(req: Request): string | Error | null {
+function credentials(req: Request): string | Refused | null {
   const { authorization } = req.headers;
   if (authorization === undefined) return null;
   const match = /^(bearer|basic) +(\S+) *$/i.exec(authorization);
-  if (match === null) return new Error('the Authorization header is neither Bearer nor Basic');
+  if (match === null || (req.headersDistinct['authorization'] ?? []).length > 1)
+    return new Refused('the Authorization header is not one of Bearer or Basic', false);
   if (match[1].toLowerCase() === 'bearer') return match[2];
   const pair = Buffer.from(match[2], 'base64').toString();
-  return pair.slice(pair.indexOf(':') + 1);
+  return pair.slice(pair.indexOf(':') + 1) || new Refused('the password is empty', false);
 }
 
 function isAboutTarget(path: string): boolean {

@@ -6,7 +6,9 @@ import { messageOf } from '../errors.ts';
 /** What an issuer says is kept this long by its keys' holder; a token with an unknown key makes it look again, not more often than this, ms. */
 const COOLDOWN_MS = 30_000;
 const KEEP_MS = 600_000;
-/** A request waits for an issuer no longer than this, ms. */
+/** After an issuer has failed, ms. */
+const PAUSE_MS = 10_000;
+/** A request waits for an answer of an issuer no longer than this, ms. */
 const FETCH_MS = 3000;
 /** Ten keys of certificates take 50 KB. */
 const MAX_BYTES = 1 << 20;
@@ -56,6 +58,8 @@ export class IdentityTokens {
 class Issuer {
   readonly #config: IssuerConfig;
   #keys: Promise<JWTVerifyGetKey> | null = null;
+  /** Why they could not be had, and until when nobody asks again. */
+  #failure: { readonly error: Error; readonly until: number } | null = null;
 
   constructor(config: IssuerConfig) {
     this.#config = config;
@@ -83,8 +87,14 @@ class Issuer {
   }
 
   #opened(): Promise<JWTVerifyGetKey> {
+    // Forged tokens must not make resym ask an issuer again and again.
+    if (this.#failure !== null && this.#failure.until > performance.now()) return Promise.reject(this.#failure.error);
     this.#keys ??= this.#open().catch((error: unknown) => {
       this.#keys = null;
+      this.#failure = {
+        error: error instanceof Error ? error : new Error(String(error)),
+        until: performance.now() + PAUSE_MS,
+      };
       throw error;
     });
     return this.#keys;
@@ -132,11 +142,25 @@ function fits(payload: JWTPayload, claims: Readonly<Record<string, string>>): bo
   return Object.entries(claims).every(([name, pattern]) => {
     const value = payload[name];
     const values = Array.isArray(value) ? value : [value];
-    const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-    const wanted = new RegExp(`^${parts.join('.*')}$`, 's');
     return values.some(
       (one) =>
-        (typeof one === 'string' || typeof one === 'boolean' || typeof one === 'number') && wanted.test(String(one)),
+        (typeof one === 'string' || typeof one === 'boolean' || typeof one === 'number') &&
+        isLike(String(one), pattern),
     );
   });
+}
+
+/** Piece by piece, each at its first place: no pattern takes longer than the text is long. */
+function isLike(text: string, pattern: string): boolean {
+  const [first, ...rest] = pattern.split('*');
+  const last = rest.pop();
+  if (last === undefined) return text === first;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const piece of rest) {
+    const found = text.indexOf(piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
+  }
+  return text.length - last.length >= at && text.endsWith(last);
 }

@@ -18,7 +18,7 @@ const RULES: readonly Rule[] = [
   // pprof asks by POST for what it could read in the profile itself
   {
     methods: [...READ, 'POST'],
-    path: /^(?:\/targets\/[^/]+|\/proxy\/.+)?(?:\/debug\/pprof|\/pprof)?\/symbolz?$/,
+    path: /^(?:\/targets(?:\/[^/]+)?|\/proxy\/.+)?(?:\/debug\/pprof|\/pprof)?\/symbolz?$/,
     scopes: ['read', 'symbolize'],
   },
   { methods: ['POST'], path: /^\/(?:symbolize|explain)$/, scopes: ['symbolize'] },
@@ -40,7 +40,7 @@ export function scopesFor(method: string, path: string): readonly Scope[] {
 /** The target a path is about; null: none, or the default one. */
 export function targetIn(path: string): string | null {
   const match = /^\/targets\/([^/]+)/.exec(path);
-  if (match === null) return null;
+  if (match === null || path === '/targets/symbolz') return null; // where pprof asks that was sent to /targets/<name>
   try {
     return decodeURIComponent(match[1]);
   } catch {

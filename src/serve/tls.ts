@@ -1,4 +1,5 @@
 /** The server's certificate: read from files, and read again when they change. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
@@ -29,8 +30,12 @@ export class ServerCertificate {
     };
     try {
       createSecureContext(options);
+      if (clientCa !== undefined) mustHoldCertificates(String(options.ca));
     } catch (cause) {
-      throw new ConfigError(`tls: ${cert} and ${key} are no certificate and its key: ${messageOf(cause)}`, { cause });
+      throw new ConfigError(
+        `tls: ${cert}, ${key}${clientCa === undefined ? '' : `, ${clientCa}`} cannot be used: ${messageOf(cause)}`,
+        { cause },
+      );
     }
     return options;
   }
@@ -57,6 +62,13 @@ export class ServerCertificate {
     };
     return { server, stop };
   }
+}
+
+/** Node takes anything for a list of authorities, and then trusts none. */
+function mustHoldCertificates(pem: string): void {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0) throw new Error('the authorities of clients are no certificates');
+  for (const block of blocks) new X509Certificate(block);
 }
 
 function read(what: string, file: string): Buffer {

@@ -48,6 +48,7 @@ const ROUTES: readonly [method: string, path: string, scopes: readonly Scope[] |
   ['GET', '/pprof/heap', ['read']],
   ['POST', '/targets/api/debug/pprof/symbol', ['read', 'symbolize']],
   ['POST', '/symbolz', ['read', 'symbolize']],
+  ['POST', '/targets/symbolz', ['read', 'symbolize']],
   // of what is no route yet, or none at all
   ['POST', '/captures', ['capture']],
   ['POST', '/hooks/alertmanager', ['capture']],
@@ -171,6 +172,7 @@ test('credentials in every shape', async (t) => {
     mine,
     basic(mine.slice(1)),
     basic('a:b:c'),
+    basic('a:'),
     'Basic !!!',
     `Bearer ${'x'.repeat(10_000)}`,
   ])
@@ -203,6 +205,11 @@ test("a target's own credentials pass where anybody may read", async (t) => {
   assert.equal(await sent('Bearer of the target'), 'Bearer of the target');
   assert.equal(await sent(`Bearer ${tokenOf('admin')}`), undefined);
   assert.equal((await ask(url, '/metrics', { headers: { Authorization: 'Bearer of the target' } })).status, 401);
+  // One of resym's that is no longer known, or no longer good, goes nowhere.
+  const asked = target.requests.length;
+  for (const old of ['Bearer resym_removed', `Basic ${Buffer.from('x:resym_removed').toString('base64')}`])
+    assert.equal((await ask(url, '/debug/pprof/heap', { headers: { Authorization: old } })).status, 401);
+  assert.equal(target.requests.length, asked);
 });
 
 test('without access control a page of another site can change nothing', async (t) => {
