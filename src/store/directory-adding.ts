@@ -200,11 +200,14 @@ export class DirectoryAdding {
 
   /** True when the file at an own path is not what its name says. */
   async #isDamaged(path: string, copy: Incoming): Promise<boolean> {
-    const stats = await fs.stat(join(this.#root, path));
+    const target = join(this.#root, path);
+    const stats = await fs.stat(target).catch(unlessGone);
+    if (stats === null) return true; // somebody has just removed it: the copy takes its place
     if (stats.size !== copy.sizeBytes) return true;
     const recorded = await readFacts(this.#root, path);
     if (recorded !== null && factsFit(recorded, { sizeBytes: stats.size, mtimeMs: stats.mtimeMs })) return false;
-    return (await hashFile(join(this.#root, path))).sha256 !== copy.sha256;
+    const hashed = await hashFile(target).catch(unlessGone);
+    return hashed?.sha256 !== copy.sha256;
   }
 
   /** Takes a file just placed into the catalog, with the facts that now lie beside it. */
