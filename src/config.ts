@@ -229,7 +229,7 @@ export interface Config extends Output {
   readonly tls: TlsConfig | null;
   readonly debuginfod: DebuginfodConfig;
   readonly listen: { readonly host: string; readonly port: number };
-  /** As store/place.ts has it. */
+  /** As open-store.ts has it. */
   readonly archive: string;
   readonly targets: ReadonlyMap<string, TargetConfig>;
   readonly defaultTarget: string | null;

@@ -80,7 +80,7 @@ function checkedRule(text: string, where: string): SourceRule {
   return rule;
 }
 
-/** Where the archive is, as store/place.ts has it: flag or file, RESYM_STORE, XDG_DATA_HOME/resym, ~/.local/share/resym. */
+/** Where the archive is, as open-store.ts has it: flag or file, RESYM_STORE, XDG_DATA_HOME/resym, ~/.local/share/resym. */
 export function archivePlace(flag: string | undefined, env: NodeJS.ProcessEnv): string {
   return flag ?? env['RESYM_STORE'] ?? join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'resym');
 }

@@ -4,7 +4,7 @@ import { writeIndex } from '../store/index-files.ts';
 import { INDEX_SUFFIX } from '../store/layout.ts';
 import { builds } from '../store/archived.ts';
 import { indexBuild, type Indexed } from '../store/indexing.ts';
-import { openStore } from '../store/place.ts';
+import { openStore } from '../open-store.ts';
 import { messageOf } from '../errors.ts';
 import { makeIndexOnTwo } from '../workers/index-on-two.ts';
 import { existingArchives } from './archive.ts';

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, opendir } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { type Logger, pino } from 'pino';
+import { isBucketPlace } from '../bucket/location.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { ConfigError, type Flags } from '../flags.ts';
 import { messageOf } from '../errors.ts';
@@ -15,6 +16,7 @@ import { Archive } from '../workers/archive.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
 import { GcTimer, type GcTimerOptions } from '../workers/gc-timer.ts';
 import { IndexMaker, type IndexMakerOptions } from '../workers/index-maker.ts';
+import { hostBucket } from './archive.ts';
 import { UsageError } from './usage.ts';
 
 export async function serve(flags: Flags): Promise<void> {
@@ -78,6 +80,10 @@ export async function serve(flags: Flags): Promise<void> {
  * find out too late: StoreError or the system's error for what is no directory to be read.
  */
 async function usable(place: string, logger: Logger): Promise<string[]> {
+  if (isBucketPlace(place)) {
+    hostBucket(place);
+    return [place];
+  }
   if (!existsSync(place)) {
     try {
       await mkdir(place, { recursive: true });

@@ -1,13 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { isParseError, messageOf } from '../errors.ts';
-import { archivePlace } from '../flags.ts';
 import { areTwins } from '../store/archived.ts';
 import type { ListFilter } from '../store/filter.ts';
-import { openStore } from '../store/place.ts';
+import { openStore } from '../open-store.ts';
 import { filesOfProcess, ProcessError } from '../store/process.ts';
 import { scanForBinaries } from '../store/scan.ts';
 import { type AddResult, type StoredBinary, StoreError, type SymbolStore } from '../store/store.ts';
-import { existingArchives } from './archive.ts';
+import { existingArchives, namedArchive } from './archive.ts';
 import { printable, printArray, printFields, printTable } from './fields.ts';
 import { identityFields } from './inspect.ts';
 import { UsageError } from './usage.ts';
@@ -38,7 +37,7 @@ export async function add(paths: readonly string[], options: AddOptions): Promis
       `--pid reads /proc of Linux; on ${process.platform}: resym store add FILE, for the program and each of its libraries`,
     );
   }
-  const store = await openStore(archivePlace(options.store, process.env), { create: true });
+  const store = await openStore(namedArchive(options.store), { create: true });
   const adding = new Adding(store, options.json !== true);
   for (const path of paths) {
     for await (const { file, name } of filesIn(path, (told, why) => adding.passedOver(told, why))) {

@@ -8,7 +8,7 @@ import { UsageError } from './usage.ts';
 
 export interface Upstream {
   readonly upstreams: Upstreams;
-  /** As store/place.ts has it. */
+  /** As open-store.ts has it. */
   readonly cache: string;
   readonly close: () => Promise<void>;
 }

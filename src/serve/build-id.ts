@@ -23,6 +23,8 @@ const BUILD_ID = /^(?:[0-9a-f]{2}){2,64}$/;
 const MAX_AGE_S = 3600;
 
 const PIECE_BYTES = 256 * 1024;
+/** Each is a request. */
+const REMOTE_PIECE_BYTES = 4 * 1024 * 1024;
 
 export class BuildIds {
   readonly #archive: ArchiveCalls;
@@ -50,7 +52,7 @@ export class BuildIds {
     const id = idOf(req);
     const name = String(req.params['section']);
     for (const located of await this.#filesOf(id)) {
-      const extent = await this.#archive.section(located.file, name);
+      const extent = await this.#archive.section(located.binary, name);
       if (extent !== null) return this.#send(req, res, located, { name, extent });
     }
     throw none(id, `section ${JSON.stringify(name.slice(0, 100))}`);
@@ -97,8 +99,20 @@ export class BuildIds {
       res.end();
       return;
     }
-    const bytes = createReadStream(file, { start: offset + start, end: offset + end, highWaterMark: PIECE_BYTES });
-    await sendStream(res, [], bytes as AsyncIterable<Buffer>);
+    const from = offset + start;
+    const bytes =
+      file === null
+        ? this.#pieces(binary, from, offset + end + 1)
+        : (createReadStream(file, { start: from, end: offset + end, highWaterMark: PIECE_BYTES }) as AsyncIterable<Buffer>);
+    await sendStream(res, [], bytes);
+  }
+
+  /** Of a file that is not on this machine. */
+  async *#pieces(binary: StoredBinary, from: number, to: number): AsyncIterable<Buffer> {
+    for (let at = from; at < to; at += REMOTE_PIECE_BYTES) {
+      const bytes = await this.#archive.part(binary, at, Math.min(REMOTE_PIECE_BYTES, to - at));
+      yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
   }
 }
 

@@ -2,12 +2,11 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError, messageOf } from '../errors.ts';
-import { byRichness, compareText } from './catalog.ts';
 import type { Contents } from './contents.ts';
 import { type Entry, examineFile, factsOf } from './entry.ts';
 import type { Examine } from './examine.ts';
 import { type Facts, formatFacts } from './facts.ts';
-import { filtered, type ListFilter } from './filter.ts';
+import { listed, type ListFilter } from './filter.ts';
 import { hashFile } from './hash.ts';
 import { removeIndexes } from './index-files.ts';
 import { keepFacts, settleAlias, writeDurably } from './ingest.ts';
@@ -35,9 +34,7 @@ export class DirectoryCare {
   /** As all methods here: see SymbolStore. */
   async list(filter?: ListFilter): Promise<StoredBinary[]> {
     await this.#refresh();
-    return filtered([...this.#contents.catalog.all()], filter).sort(
-      (a, b) => compareText(a.name, b.name) || compareText(a.key, b.key) || byRichness(a, b),
-    );
+    return listed(this.#contents.catalog, filter);
   }
 
   async #refresh(): Promise<void> {

@@ -6,17 +6,17 @@ import { prepareZstd } from '../bytes/inflate.ts';
 import { FormatError } from '../errors.ts';
 import type { SketchQuery } from '../match/sketch.ts';
 import { DirectoryCare } from './care.ts';
-import { DirectoryAdding } from './directory-adding.ts';
-import { byRichness, type Catalog, hexIdsOf } from './catalog.ts';
+import { Adding } from './adding.ts';
+import { type Catalog, hexIdsOf } from './catalog.ts';
 import { Contents } from './contents.ts';
 import { versionOf } from './entry.ts';
+import { DirectoryShelf } from './directory-shelf.ts';
 import { examine, type Examine } from './examine.ts';
 import { FileSource } from './file.ts';
-import type { ListFilter } from './filter.ts';
+import { type ListFilter, named, unusable } from './filter.ts';
 import { indexPath, openIndex, writeIndex } from './index-files.ts';
 import { readPins } from './pins.ts';
 import { listQuarantine } from './quarantine.ts';
-import { displayName } from './layout.ts';
 import {
   type AddOptions,
   type AddResult,
@@ -51,7 +51,7 @@ export class DirectoryStore implements SymbolStore {
   readonly #care: DirectoryCare;
   readonly #examine: Examine;
   readonly #lookAgainMs: number;
-  readonly #adding: DirectoryAdding;
+  readonly #adding: Adding;
 
   private constructor(root: string, options: DirectoryOptions) {
     this.root = root;
@@ -59,7 +59,7 @@ export class DirectoryStore implements SymbolStore {
     this.#lookAgainMs = options.lookAgainMs ?? LOOK_AGAIN_MS;
     this.#contents = new Contents(root, this.#examine, options.notice ?? (() => undefined));
     this.#care = new DirectoryCare(root, this.#contents, this.#examine);
-    this.#adding = new DirectoryAdding(root, this.#contents, this.#care, this.#examine);
+    this.#adding = new Adding(new DirectoryShelf(root, this.#contents, this.#care), this.#examine);
   }
 
   /** Rejects with StoreError `no-store` when there is no such directory, with the system's error when it cannot be read. */
@@ -114,8 +114,7 @@ export class DirectoryStore implements SymbolStore {
   async named(name: string): Promise<StoredBinary[]> {
     await this.#contents.look(this.#lookAgainMs);
     await this.#contents.examineAll();
-    const { catalog } = this.#contents;
-    return [...catalog.all()].filter((b) => b.name === displayName(name) && b.problem === '').sort(byRichness);
+    return named(this.#contents.catalog, name);
   }
 
   async search(query: SketchQuery, { limit }: { readonly limit: number }): Promise<StoredBinary[]> {
@@ -129,12 +128,7 @@ export class DirectoryStore implements SymbolStore {
 
   async unusable(id: string, name: string): Promise<StoredBinary | null> {
     await this.#contents.look(this.#lookAgainMs);
-    const wanted = { id: id.toLowerCase().replaceAll('-', ''), name: displayName(name) };
-    for (const binary of this.#contents.catalog.all()) {
-      if (binary.problem === '') continue;
-      if ((name !== '' && binary.name === wanted.name) || (wanted.id !== '' && binary.key === wanted.id)) return binary;
-    }
-    return null;
+    return unusable(this.#contents.catalog, id, name);
   }
 
   async get(idOrPrefix: string): Promise<StoredBinary | null> {
@@ -165,6 +159,15 @@ export class DirectoryStore implements SymbolStore {
       source.close();
     };
     return { source, release };
+  }
+
+  async part(binary: StoredBinary, offset: number, length: number): Promise<Uint8Array> {
+    const { source, release } = await this.open(binary);
+    try {
+      return source.read(offset, length);
+    } finally {
+      release();
+    }
   }
 
   fileOf(binary: StoredBinary): string {

@@ -75,14 +75,27 @@ const factsSchema = v.object({
 
 /** The facts in a JSON text; null when they are damaged or of another schema, which only means looking again. */
 export function parseFacts(json: string): Facts | null {
-  let value: unknown;
+  return checkFacts(parsed(json));
+}
+
+function parsed(json: string): unknown {
   try {
-    value = JSON.parse(json);
+    return JSON.parse(json);
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
-  return checkFacts(value);
+}
+
+const otherSchema = v.object({
+  schema: v.pipe(v.number(), v.notValue(FACTS_SCHEMA)),
+  ...v.pick(factsSchema, ['name', 'addedAt', 'mtimeMs', 'sha256']).entries,
+});
+
+/** What another release of resym recorded, of what all releases mean the same by; null for what no release did. */
+export function factsOfOtherSchema(json: string): Pick<Facts, 'name' | 'addedAt' | 'mtimeMs' | 'sha256'> | null {
+  const result = v.safeParse(otherSchema, parsed(json), { abortEarly: true });
+  return result.success ? result.output : null;
 }
 
 export function checkFacts(value: unknown): Facts | null {

@@ -1,5 +1,5 @@
 /** Parts of an archive's list: what a person asks for, and one page after the other of it. */
-import { compareText } from './catalog.ts';
+import { byRichness, type Catalog, compareText } from './catalog.ts';
 import { displayName } from './layout.ts';
 import { type ListFilter, type StoredBinary, StoreError } from './store.ts';
 
@@ -22,6 +22,28 @@ export function matches(
 /** The binaries a filter lets through; all of them without one. */
 export function filtered(binaries: readonly StoredBinary[], filter: ListFilter = {}): StoredBinary[] {
   return binaries.filter((binary) => matches(binary, filter));
+}
+
+/** As SymbolStore.list has them: by name and key, the best of a key first. */
+export function listed(catalog: Catalog, filter?: ListFilter): StoredBinary[] {
+  return filtered([...catalog.all()], filter).sort(
+    (a, b) => compareText(a.name, b.name) || compareText(a.key, b.key) || byRichness(a, b),
+  );
+}
+
+/** Those of a name, the best first: as SymbolStore.named. */
+export function named(catalog: Catalog, name: string): StoredBinary[] {
+  return [...catalog.all()].filter((b) => b.name === displayName(name) && b.problem === '').sort(byRichness);
+}
+
+/** As SymbolStore.unusable. */
+export function unusable(catalog: Catalog, id: string, name: string): StoredBinary | null {
+  const wanted = { id: id.toLowerCase().replaceAll('-', ''), name: displayName(name) };
+  for (const binary of catalog.all()) {
+    if (binary.problem === '') continue;
+    if ((name !== '' && binary.name === wanted.name) || (wanted.id !== '' && binary.key === wanted.id)) return binary;
+  }
+  return null;
 }
 
 function withoutV(version: string): string {

@@ -50,8 +50,12 @@ export class LayeredStore implements SymbolStore {
     return this.#of(binary).open(binary);
   }
 
-  fileOf(binary: StoredBinary): string {
+  fileOf(binary: StoredBinary): string | null {
     return this.#of(binary).fileOf(binary);
+  }
+
+  part(binary: StoredBinary, offset: number, length: number): Promise<Uint8Array> {
+    return this.#of(binary).part(binary, offset, length);
   }
 
   used(binary: StoredBinary): Promise<void> {

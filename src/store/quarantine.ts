@@ -24,6 +24,23 @@ const aboutSchema = v.object({
   quarantinedAt: v.pipe(v.string(), v.isoTimestamp()),
 });
 
+export type About = v.InferOutput<typeof aboutSchema>;
+
+export function formatAbout(about: About): string {
+  return `${JSON.stringify(about, null, 1)}\n`;
+}
+
+/** null for what was not written whole. */
+export function parseAbout(text: string): About | null {
+  try {
+    const about = v.safeParse(aboutSchema, JSON.parse(text));
+    return about.success ? about.output : null;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return null;
+  }
+}
+
 /** Moves a file, or only its facts. Rejects with the system's error, ENOENT when it is gone. */
 export async function moveToQuarantine(
   root: string,
@@ -35,7 +52,7 @@ export async function moveToQuarantine(
   const folder = join(root, QUARANTINE_DIR, randomUUID());
   await fs.mkdir(folder, { recursive: true });
   const about = { name, key, path, problem, quarantinedAt: new Date().toISOString() };
-  await fs.writeFile(join(folder, ABOUT), `${JSON.stringify(about, null, 1)}\n`);
+  await fs.writeFile(join(folder, ABOUT), formatAbout(about));
   const facts = path + FACTS_SUFFIX;
   if (!isFactsOnly) {
     try {
@@ -78,13 +95,12 @@ export async function foldersOf(root: string): Promise<string[]> {
   }
 }
 
-async function aboutOf(folder: string): Promise<v.InferOutput<typeof aboutSchema> | null> {
+async function aboutOf(folder: string): Promise<About | null> {
   try {
-    const about = v.safeParse(aboutSchema, JSON.parse(await fs.readFile(join(folder, ABOUT), 'utf8')));
-    return about.success ? about.output : null;
+    return parseAbout(await fs.readFile(join(folder, ABOUT), 'utf8'));
   } catch (error) {
-    if (!isSystemError(error) && !(error instanceof SyntaxError)) throw error;
-    return null; // its process died before it was written whole
+    if (!isSystemError(error)) throw error;
+    return null; // its process died before it was written
   }
 }
 

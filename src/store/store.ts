@@ -1,4 +1,4 @@
-/** The archive of binaries, as the rest of resym sees it: a directory today, a bucket or a debuginfod server later. */
+/** The archive of binaries, as the rest of resym sees it: a directory, a bucket, or several. */
 import type { ByteSource } from '../bytes/source.ts';
 import type { Identity } from '../match/identity.ts';
 import type { SketchQuery } from '../match/sketch.ts';
@@ -143,8 +143,10 @@ export interface SymbolStore {
   select(idOrPrefix: string): Promise<StoredBinary[]>;
   /** Rejects with FormatError when the file is no longer the one listed, with the system's error when it is gone. */
   open(binary: StoredBinary): Promise<OpenBinary>;
-  /** The file a stored one lies in, absolute. Throws StoreError for a path that is none of this store's. */
-  fileOf(binary: StoredBinary): string;
+  /** The file of this machine a stored one lies in, absolute; null when it is elsewhere. Throws StoreError for a path that is none of this store's. */
+  fileOf(binary: StoredBinary): string | null;
+  /** A part of a file's bytes, for whoever passes it on. Rejects as `open` does. */
+  part(binary: StoredBinary, offset: number, length: number): Promise<Uint8Array>;
   /** The symbol index of a build that has this stamp (symbolize/index-stamp.ts); null when there is none. */
   openIndex(key: string, stamp: string): Promise<OpenBinary | null>;
   /** Keeps a symbol index. Rejects with the system's error. */

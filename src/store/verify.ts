@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../errors.ts';
 import { type Entry, examineFile, factsFit } from './entry.ts';
 import type { Examine } from './examine.ts';
-import { FACTS_SCHEMA, parseFacts } from './facts.ts';
+import { factsOfOtherSchema, parseFacts } from './facts.ts';
 import { type Hashed, hashFile } from './hash.ts';
 import { FACTS_SUFFIX, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
 import type { VerifyResult } from './store.ts';
@@ -69,20 +69,9 @@ async function problemOfFacts(root: string, { file, binary }: Entry, sha256: str
     return ''; // without them the file itself is read
   }
   const facts = parseFacts(text);
-  if (facts === null) return isOfOtherSchema(text) ? '' : 'they cannot be read';
+  if (facts === null) return factsOfOtherSchema(text) !== null ? '' : 'they cannot be read';
   if (facts.sha256 !== null && facts.sha256 !== sha256) return 'they have another content hash';
   if (!factsFit(facts, file)) return ''; // copied without its time: they were not used
   const isSame = isDeepStrictEqual(facts.identity, binary.identity) && facts.debugOnly === binary.debugOnly;
   return isSame ? '' : 'they are those of another file';
-}
-
-/** What another release wrote is no damage. */
-function isOfOtherSchema(text: string): boolean {
-  try {
-    const { schema } = (JSON.parse(text) ?? {}) as { schema?: unknown };
-    return typeof schema === 'number' && schema !== FACTS_SCHEMA;
-  } catch (error) {
-    if (error instanceof SyntaxError) return false;
-    throw error;
-  }
 }

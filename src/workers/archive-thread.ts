@@ -2,10 +2,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import { collect } from '../store/collect.ts';
 import type { GcRules } from '../store/gc.ts';
-import { openStore } from '../store/place.ts';
+import { openStore } from '../open-store.ts';
 import { type ListFilter, type Page, pageOf } from '../store/filter.ts';
 import type { AddOptions, AddResult, BinaryQuery, StoredBinary, SymbolStore } from '../store/store.ts';
-import { FileSource } from '../store/file.ts';
 import { openObject } from '../object/open.ts';
 import { giveWay } from './priority.ts';
 import { packError, type ThreadError } from './thread-error.ts';
@@ -15,10 +14,10 @@ export interface ArchiveThreadData {
   readonly place: string;
 }
 
-/** A stored binary, and the file it is in. */
+/** A stored binary, and the file of this machine it is in; null when it is elsewhere. */
 export interface Located {
   readonly binary: StoredBinary;
-  readonly file: string;
+  readonly file: string | null;
 }
 
 /** A part of a file, bytes. */
@@ -35,7 +34,8 @@ export interface ArchiveCalls {
   select(idOrPrefix: string): Promise<StoredBinary[]>;
   find(query: BinaryQuery): Promise<Located[]>;
   /** Where a section's bytes lie in a file; null when it has none. Rejects with what the parser threw. */
-  section(file: string, name: string): Promise<Extent | null>;
+  section(binary: StoredBinary, name: string): Promise<Extent | null>;
+  part(binary: StoredBinary, offset: number, length: number): Promise<Uint8Array>;
   remove(idOrPrefix: string): Promise<StoredBinary[]>;
   /** Removes what the rules say; the number of files that are gone. */
   trim(rules: Pick<GcRules, 'maxAgeMs' | 'quotaBytes'>): Promise<number>;
@@ -79,20 +79,21 @@ function calls(store: SymbolStore): ArchiveCalls {
     page: async (filter, after, limit) => pageOf(await store.list(filter), { after, limit }),
     select: (idOrPrefix) => store.select(idOrPrefix),
     find: async (query) => (await store.find(query)).map((binary) => ({ binary, file: store.fileOf(binary) })),
-    section: (file, name) => Promise.resolve().then(() => sectionOf(file, name)),
+    section: (binary, name) => sectionOf(store, binary, name),
+    part: (binary, offset, length) => store.part(binary, offset, length),
     remove: (idOrPrefix) => store.remove(idOrPrefix),
     trim: async (rules) => (await collect(store, { rules: { ...rules, keep: null } })).removed.length,
   };
 }
 
-function sectionOf(file: string, name: string): Extent | null {
-  const source = FileSource.open(file);
+async function sectionOf(store: SymbolStore, binary: StoredBinary, name: string): Promise<Extent | null> {
+  const { source, release } = await store.open(binary);
   try {
     const section = openObject(source).section(name);
     if (section === undefined || section.noBits) return null;
     const offset = Math.min(section.fileOffset, source.size); // a damaged file may claim any place
     return { offset, size: Math.min(section.size, source.size - offset) };
   } finally {
-    source.close();
+    release();
   }
 }

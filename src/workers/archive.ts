@@ -6,7 +6,7 @@ import type { ArchiveAnswer, ArchiveCall, ArchiveCalls, ArchiveThreadData, Exten
 import { unpackError } from './thread-error.ts';
 
 export interface ArchiveOptions {
-  /** As store/place.ts has it. */
+  /** As open-store.ts has it. */
   readonly place: string;
   /** What the thread runs, instead of thread.ts; for tests. */
   readonly file?: URL;
@@ -60,8 +60,12 @@ export class Archive implements ArchiveCalls {
     return this.#ask('find', query);
   }
 
-  section(file: string, name: string): Promise<Extent | null> {
-    return this.#ask('section', file, name);
+  section(binary: StoredBinary, name: string): Promise<Extent | null> {
+    return this.#ask('section', binary, name);
+  }
+
+  part(binary: StoredBinary, offset: number, length: number): Promise<Uint8Array> {
+    return this.#ask('part', binary, offset, length);
   }
 
   remove(idOrPrefix: string): Promise<StoredBinary[]> {

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
 import { collect } from '../store/collect.ts';
 import type { GcRules } from '../store/gc.ts';
-import { openStore } from '../store/place.ts';
+import { openStore } from '../open-store.ts';
 import { giveWay } from './priority.ts';
 
 export interface GcThreadData {

@@ -1,7 +1,7 @@
 /** What the thread runs that makes the indexes of one key. */
 import type { MessagePort } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
-import { openStores } from '../store/place.ts';
+import { openStores } from '../open-store.ts';
 import { indexKey } from '../store/indexing.ts';
 import { giveWay } from './priority.ts';
 

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openEngine } from '../open-engine.ts';
 import { type ArchiveThreadData, serveArchive } from './archive-thread.ts';
+import type { BucketThreadData } from './bucket-host.ts';
 import type { Engine, ResymOptions } from '../pipeline.ts';
 import { serveEngine } from './engine-thread.ts';
 import { collectOnce, type GcThreadData } from './gc-thread.ts';
@@ -27,10 +28,11 @@ export default async function run({ job, archives, how }: ThreadJob): Promise<En
 
 // tinypool's own data is a list.
 const data = workerData as Partial<
-  EngineThreadData | IndexThreadData | IndexShareData | ArchiveThreadData | GcThreadData
+  EngineThreadData | IndexThreadData | IndexShareData | ArchiveThreadData | GcThreadData | BucketThreadData
 > | null;
 if (parentPort !== null && data?.kind === 'engine') serveEngine(parentPort, data as EngineThreadData);
 if (parentPort !== null && data?.kind === 'index') await makeIndexes(parentPort, data as IndexThreadData);
 if (parentPort !== null && data?.kind === 'archive') serveArchive(parentPort, data as ArchiveThreadData);
 if (parentPort !== null && data?.kind === 'index-share') await collectShare(parentPort, data as IndexShareData);
 if (parentPort !== null && data?.kind === 'gc') await collectOnce(parentPort, data as GcThreadData);
+if (parentPort !== null && data?.kind === 'bucket') (await import('./bucket-thread.ts')).serveBuckets(parentPort);

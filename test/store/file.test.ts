@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, mock, test } from 'node:test';
 import fc from 'fast-check';
 import { FormatError, LimitError } from '../../src/errors.ts';
-import { BLOCK_BYTES, CACHE_BYTES, cachedBytes, FileSource } from '../../src/store/file.ts';
+import { BLOCK_BYTES, CACHE_BYTES, cachedBytes } from '../../src/store/cached-source.ts';
+import { FileSource } from '../../src/store/file.ts';
 import { needsTools } from '../support/toolchains.ts';
 
 const dir = fs.mkdtempSync(join(tmpdir(), 'resym-file-'));

@@ -1,52 +1,35 @@
-/** How files come into a directory store: judged, looked for, copied or moved, placed (ingest.ts), entered into the catalog. */
+/** How files come into a store: judged, looked for, copied or moved, put on its shelf (shelf.ts), told of. */
 import * as fs from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { isParseError, messageOf } from '../errors.ts';
 import type { Identity } from '../match/identity.ts';
 import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
 import { openSlice } from '../object/open.ts';
 import { areTwins, builds } from './archived.ts';
-import { type DirectoryCare, mustBeWritable, unlessGone } from './care.ts';
-import type { Contents } from './contents.ts';
-import { entryFromFacts, factsFit } from './entry.ts';
 import { type Examination, type Examine, uselessness } from './examine.ts';
-import { FACTS_SCHEMA, type Facts, richness } from './facts.ts';
+import { FACTS_SCHEMA, type Facts } from './facts.ts';
 import { FileSource } from './file.ts';
 import { type FilePart, hashFile } from './hash.ts';
-import {
-  type Alias,
-  copyIn,
-  type Incoming,
-  incomingDir,
-  place,
-  type Placed,
-  readFacts,
-  settleAlias,
-  sweepIncoming,
-  takeOver,
-} from './ingest.ts';
-import { displayName, filePath, keyFromContent, keyFromIds, nameFromPath, parseFilePath } from './layout.ts';
+import { copyIn, type Incoming, incomingDir, sweepIncoming, takeOver } from './ingest.ts';
+import { displayName, filePath, keyFromContent, keyFromIds, nameFromPath } from './layout.ts';
+import type { Shelf, Shelved } from './shelf.ts';
 import { type AddOptions, type AddResult, type StoredBinary, StoreError } from './store.ts';
 import { addSlices, partsOf } from './universal.ts';
 
-export class DirectoryAdding {
-  readonly #root: string;
-  readonly #contents: Contents;
-  readonly #care: DirectoryCare;
+export class Adding {
+  readonly #shelf: Shelf;
   readonly #examine: Examine;
   #swept = false;
 
-  constructor(root: string, contents: Contents, care: DirectoryCare, examine: Examine) {
-    this.#root = root;
-    this.#contents = contents;
-    this.#care = care;
+  constructor(shelf: Shelf, examine: Examine) {
+    this.#shelf = shelf;
     this.#examine = examine;
   }
 
   /** As all methods here: see SymbolStore. */
   async incoming(): Promise<string> {
     await this.#sweep();
-    return incomingDir(this.#root);
+    return incomingDir(this.#shelf.root);
   }
 
   async add(file: string, options: AddOptions = {}): Promise<AddResult> {
@@ -59,7 +42,7 @@ export class DirectoryAdding {
       if (slices === null) return await this.#add(file, original, { name, expected, received });
       return await addSlices(slices, name, (part) => this.#add(file, original, { name, expected, part }));
     } catch (error) {
-      await mustBeWritable(this.#root, error);
+      await this.#shelf.failed(error);
       throw error;
     } finally {
       await original.close();
@@ -68,7 +51,7 @@ export class DirectoryAdding {
   }
 
   /** Adds a whole file or a part of it. */
-  async #add(file: string, original: fs.FileHandle, { name, expected, part, received }: Adding): Promise<AddResult> {
+  async #add(file: string, original: fs.FileHandle, { name, expected, part, received }: Wish): Promise<AddResult> {
     const first = this.#judge(file, name, part); // before anything is copied
     if (expected !== '' && !hasId(first.identity, expected)) {
       const ids = Object.values(first.identity.ids).filter((id) => id !== null);
@@ -80,14 +63,13 @@ export class DirectoryAdding {
     }
     const present = await this.#presentCopy(file, part ?? { offset: 0, size: (await original.stat()).size }, received);
     if (present !== null) {
-      await this.#mendAlias(present);
-      await this.#care.used(present, true);
+      await this.#shelf.wasThere(present);
       return { binary: present, outcome: 'already-there', note: `already there as ${present.path}` };
     }
     if (received !== undefined)
       return await this.#place(await takeOver(file, received), name || nameFromPath('0000', first.identity), first);
     await this.#sweep();
-    const copy = await copyIn(this.#root, original, part);
+    const copy = await copyIn(this.#shelf.root, original, part);
     let judged: Examination;
     try {
       judged = this.#judge(copy.path, name);
@@ -119,35 +101,22 @@ export class DirectoryAdding {
 
   #hasDebugInfoOf({ ids }: Identity): boolean {
     const key = keyFromIds(ids);
-    return key !== null && this.#contents.catalog.underKey(key).some((file) => file.debugOnly && file.problem === '');
+    return key !== null && this.#shelf.catalog.underKey(key).some((file) => file.debugOnly && file.problem === '');
   }
 
   /** The stored file with the same content, looked for only when one has the same size: hashing costs less than copying. */
   async #presentCopy(file: string, part: FilePart, known?: string): Promise<StoredBinary | null> {
-    const alike = [...this.#contents.catalog.all()].filter((b) => b.problem === '' && b.sizeBytes === part.size);
+    const alike = [...this.#shelf.catalog.all()].filter((b) => b.problem === '' && b.sizeBytes === part.size);
     if (alike.length === 0) return null;
     const sha256 = known ?? (await hashFile(file, part)).sha256;
     for (const binary of alike) {
       if (binary.sha256 !== null && binary.sha256 !== sha256) continue;
-      const confirmed = await this.#contents.confirm(binary);
+      const confirmed = await this.#shelf.confirm(binary);
       if (confirmed !== binary) continue;
       if (binary.sha256 === sha256) return binary;
-      const { file: stored } = this.#contents.entry(binary.path)!;
-      if ((await hashFile(join(this.#root, stored.path))).sha256 === sha256) return binary;
+      if ((await this.#shelf.hashOf(binary)) === sha256) return binary;
     }
     return null;
-  }
-
-  /** The last step of adding is missing when a process died before it. */
-  async #mendAlias({ key, path, identity, debugOnly }: StoredBinary): Promise<void> {
-    if (parseFilePath(path) === null) return;
-    const least = richness(identity, debugOnly);
-    const asGood = this.#contents.catalog.underKey(key).filter((b) => richness(b.identity, b.debugOnly) >= least);
-    await settleAlias(
-      this.#root,
-      key,
-      asGood.map((binary) => binary.path),
-    );
   }
 
   async #place(copy: Incoming, name: string, { identity, debugOnly, sketch }: Examination): Promise<AddResult> {
@@ -157,28 +126,19 @@ export class DirectoryAdding {
     const addedAt = new Date().toISOString();
     const about = { name, addedAt, sizeBytes, mtimeMs, sha256 };
     const facts: Facts = { schema: FACTS_SCHEMA, ...about, debugOnly, sketch, identity };
-    const placed = await place(this.#root, copy, path, facts, () => this.#isDamaged(path, copy));
-    const { before, after } = await settleAlias(this.#root, key, placed.isAlias ? [path] : []);
-    const binary = await this.#entered(path, facts);
-    return { binary, ...this.#told(binary, placed.outcome, before, after) };
+    const shelved = await this.#shelf.place(copy, path, facts);
+    return { binary: shelved.binary, ...this.#told(shelved) };
   }
 
-  #told(
-    binary: StoredBinary,
-    outcome: Placed['outcome'],
-    before: Alias,
-    after: Alias,
-  ): Pick<AddResult, 'outcome' | 'note'> {
+  #told({ binary, outcome, isNowFirst }: Shelved): Pick<AddResult, 'outcome' | 'note'> {
     if (outcome === 'already-there') return { outcome, note: 'already there' };
     if (outcome === 'repaired') return { outcome: 'replaced', note: `replaced the damaged copy under ${binary.key}` };
-    const others = this.#contents.catalog.underKey(binary.key).filter((other) => other.path !== binary.path);
+    const others = this.#shelf.catalog.underKey(binary.key).filter((other) => other.path !== binary.path);
     const pair = this.#pairOf(binary);
     if (others.length === 0) return { outcome: 'added', note: `added as ${binary.key}${pair}` };
-    const tookOver =
-      before.kind === 'link' && before.path !== binary.path && after.kind === 'link' && after.path === binary.path;
     const isOneBuild = builds([binary, ...others]).length === 1;
     const files = `${others.length + 1} files of ${isOneBuild ? 'this build' : 'different builds with this ID'}`;
-    return tookOver
+    return isNowFirst
       ? { outcome: 'replaced', note: `added as ${binary.key}, now first of ${files}${pair}` }
       : { outcome: 'added', note: `added as ${binary.key}, one of ${files}${pair}` };
   }
@@ -187,7 +147,7 @@ export class DirectoryAdding {
   #pairOf(binary: StoredBinary): string {
     const { pclntabSha256 } = binary.identity.ids;
     if (pclntabSha256 === null) return '';
-    const { binaries } = this.#contents.catalog.find({ pclntabSha256 });
+    const { binaries } = this.#shelf.catalog.find({ pclntabSha256 });
     const twin = binaries.find((other) => other.key !== binary.key && areTwins(binary, other));
     if (twin === undefined) return '';
     const named = `; twin of ${twin.name} ${twin.key.slice(0, 16)}: Go frames from both`;
@@ -198,37 +158,15 @@ export class DirectoryAdding {
       : `${named}, C frames from ${rich[0] === twin ? 'that one' : 'this one'}`;
   }
 
-  /** True when the file at an own path is not what its name says. */
-  async #isDamaged(path: string, copy: Incoming): Promise<boolean> {
-    const target = join(this.#root, path);
-    const stats = await fs.stat(target).catch(unlessGone);
-    if (stats === null) return true; // somebody has just removed it: the copy takes its place
-    if (stats.size !== copy.sizeBytes) return true;
-    const recorded = await readFacts(this.#root, path);
-    if (recorded !== null && factsFit(recorded, { sizeBytes: stats.size, mtimeMs: stats.mtimeMs })) return false;
-    const hashed = await hashFile(target).catch(unlessGone);
-    return hashed?.sha256 !== copy.sha256;
-  }
-
-  /** Takes a file just placed into the catalog, with the facts that now lie beside it. */
-  async #entered(path: string, facts: Facts): Promise<StoredBinary> {
-    const stats = await fs.stat(join(this.#root, path)).catch(unlessGone);
-    const { size, mtimeMs } = stats ?? { size: facts.sizeBytes, mtimeMs: facts.mtimeMs };
-    const recorded = (await readFacts(this.#root, path)) ?? facts;
-    const entry = entryFromFacts({ path, sizeBytes: size, mtimeMs, hasFacts: true }, recorded);
-    if (stats !== null) this.#contents.enter(entry); // else somebody has removed it already
-    return entry.binary;
-  }
-
   async #sweep(): Promise<void> {
     if (this.#swept) return;
     this.#swept = true;
-    await sweepIncoming(this.#root);
+    await sweepIncoming(this.#shelf.root);
   }
 }
 
 /** A file, or a part of one, on its way in. */
-interface Adding {
+interface Wish {
   /** "": what it says itself. */
   readonly name: string;
   readonly expected: string;

@@ -1,0 +1,46 @@
+/** The thread that talks to buckets: started when the first place in one is opened, again when it has ended; it keeps nothing alive. */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import { hostObjects } from '../bucket/connect.ts';
+
+export interface BucketThreadData {
+  readonly kind: 'bucket';
+}
+
+/** What comes over its port: who wants to ask. */
+export interface BucketCaller {
+  readonly place: string;
+  readonly port: MessagePort;
+}
+
+/** Lists of many thousand objects, and parts of a file under way. */
+const MAX_HEAP_MB = 512;
+const YOUNG_MB = 4;
+
+/** By its room: what is built of this file lies in another. */
+const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+let worker: Worker | null = null;
+
+/** To be said on the main thread by whoever may open a place in a bucket, here or in other threads. */
+export function hostBuckets(): void {
+  hostObjects((place, port) => {
+    worker ??= started();
+    worker.postMessage({ place, port } satisfies BucketCaller, [port]);
+  });
+}
+
+function started(): Worker {
+  const own = new Worker(OWN_FILE, {
+    workerData: { kind: 'bucket' } satisfies BucketThreadData,
+    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
+    env: { ...process.env, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' }, // who runs resym cannot do anything about it
+    name: 'resym bucket',
+  });
+  const ended = (): void => {
+    if (worker === own) worker = null;
+  };
+  own.on('error', ended); // whoever waits is told by the end of the port
+  own.on('exit', ended);
+  own.unref();
+  return own;
+}
