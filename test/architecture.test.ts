@@ -18,7 +18,19 @@ const ROWS = [
   ['gosym', 'dwarf', 'legacy'],
   ['symbolize', 'match'],
   ['store', 'bucket', 'rewrite'],
-  ['flags', 'config-file', 'config', 'deadline', 'answers', 'ladder', 'pipeline', 'version', 'open-store', 'open-engine', 'workers'],
+  [
+    'flags',
+    'config-file',
+    'config',
+    'deadline',
+    'answers',
+    'ladder',
+    'pipeline',
+    'version',
+    'open-store',
+    'open-engine',
+    'workers',
+  ],
   ['source', 'serve', 'capture', 'demo', 'cli'],
 ];
 

@@ -3,10 +3,29 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { isSystemError, messageOf } from '../errors.ts';
+import { type Entry, examineFile, factsOf } from '../store/entry.ts';
 import type { Examine } from '../store/examine.ts';
-import { FACTS_SUFFIX, INDEX_DIR, isHexId, parseFilePath, PINS_DIR, QUARANTINE_DIR } from '../store/layout.ts';
+import { type Facts, formatFacts } from '../store/facts.ts';
+import { hashFile } from '../store/hash.ts';
+import {
+  FACTS_SUFFIX,
+  INDEX_DIR,
+  isHexId,
+  keyFromContent,
+  keyFromIds,
+  parseFilePath,
+  PINS_DIR,
+  QUARANTINE_DIR,
+} from '../store/layout.ts';
 import { formatAbout, parseAbout } from '../store/quarantine.ts';
-import { type Quarantined, type StoredBinary, StoreError, type Swept, type SweepOptions, type VerifyResult } from '../store/store.ts';
+import {
+  type Quarantined,
+  type StoredBinary,
+  StoreError,
+  type Swept,
+  type SweepOptions,
+  type VerifyResult,
+} from '../store/store.ts';
 import { ABANDONED_AFTER_MS, QUARANTINED_MS } from '../store/sweep.ts';
 import { verifyEntry } from '../store/verify.ts';
 import type { BucketContents } from './contents.ts';
@@ -72,21 +91,30 @@ export class BucketCare {
     return results;
   }
 
-  /** Downloaded for it: the file is read as one, its facts too. */
   async #verifyOne(binary: StoredBinary): Promise<VerifyResult | null> {
-    const held = this.#contents.held(binary.path);
+    const verified = await this.#downloaded(binary, (root, entry) => verifyEntry(root, entry, this.#examine));
+    if (verified === null || 'result' in verified) return verified?.result ?? null;
+    return { binary, ok: false, problem: `cannot be read: ${messageOf(verified)}`, isDamaged: false };
+  }
+
+  /** What is found out about a file and its facts by reading them whole, as files; null when it is gone, the error when it cannot be read. */
+  async #downloaded<Found>(
+    { path }: StoredBinary,
+    find: (root: string, entry: Entry) => Promise<Found>,
+  ): Promise<Found | NodeJS.ErrnoException | null> {
+    const held = this.#contents.held(path);
     if (held === undefined) return null;
     const root = join(this.#cache, 'verify', randomUUID());
-    const file = join(root, binary.path);
+    const file = join(root, path);
     try {
       await fs.mkdir(dirname(file), { recursive: true });
-      const found = await this.#objects.download(binary.path, file);
-      if (found === null) return null;
-      await this.#objects.download(binary.path + FACTS_SUFFIX, file + FACTS_SUFFIX);
-      return (await verifyEntry(root, held.entry, this.#examine)).result;
+      const object = await this.#objects.download(path, file);
+      if (object === null) return null;
+      await this.#objects.download(path + FACTS_SUFFIX, file + FACTS_SUFFIX);
+      return await find(root, held.entry);
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      return { binary, ok: false, problem: `cannot be read: ${messageOf(error)}`, isDamaged: false };
+      return error;
     } finally {
       await fs.rm(root, { recursive: true, force: true });
     }
@@ -112,13 +140,40 @@ export class BucketCare {
     const [result] = await this.verify([binary]);
     if (result?.isDamaged !== true)
       throw new StoreError('changed', `${path} stays where it is: it is not damaged, or not any more`);
+    const mended = await this.#downloaded(binary, (root, { file }) => this.#factsAnew(root, file.path, name));
+    const facts = mended !== null && 'schema' in mended ? mended : null;
     const folder = `${QUARANTINE_DIR}/${randomUUID()}`;
     const about = { name, key, path, problem, quarantinedAt: new Date().toISOString() };
     await this.#objects.put(`${folder}/about.json`, Buffer.from(formatAbout(about)));
-    for (const object of [path, path + FACTS_SUFFIX]) await this.#objects.copy(object, `${folder}/${posix.basename(object)}`);
-    await this.#removeFile(path);
-    await this.#removeIndexes(key);
+    const moved = facts === null ? [path, path + FACTS_SUFFIX] : [path + FACTS_SUFFIX];
+    for (const object of moved) await this.#objects.copy(object, `${folder}/${posix.basename(object)}`);
+    if (facts !== null) await this.#objects.put(path + FACTS_SUFFIX, Buffer.from(formatFacts(facts)));
+    else {
+      await this.#removeFile(path);
+      await this.#removeIndexes(key);
+    }
     await this.#contents.announce();
+    await this.#contents.look();
+  }
+
+  /** Facts of a file whose content is what its name says; null when it is not. */
+  async #factsAnew(root: string, path: string, name: string): Promise<Facts | null> {
+    const { sha256, sizeBytes } = await hashFile(join(root, path));
+    const filed = parseFilePath(path);
+    if (filed === null || !sha256.startsWith(filed.sha256Prefix)) return null;
+    const { mtimeMs } = await fs.stat(join(root, path));
+    const seen = await examineFile(
+      root,
+      { path, sizeBytes, mtimeMs, hasFacts: true },
+      null,
+      this.#examine,
+      (defect) => {
+        throw defect;
+      },
+    );
+    const facts = typeof seen === 'string' ? null : factsOf(seen.entry);
+    if (facts === null || (keyFromIds(facts.identity.ids) ?? keyFromContent(sha256)) !== filed.key) return null;
+    return { ...facts, name, sha256 };
   }
 
   async quarantined(): Promise<Quarantined[]> {
@@ -128,7 +183,8 @@ export class BucketCare {
       const text = await this.#objects.get(`${folder}/about.json`, MAX_ABOUT_BYTES);
       const about = parseAbout(Buffer.from(text ?? []).toString('utf8'));
       if (about === null) continue;
-      const file = files.find((object) => posix.basename(object.name) === posix.basename(about.path));
+      const named = (name: string): ObjectFacts | undefined => files.find((one) => posix.basename(one.name) === name);
+      const file = named(posix.basename(about.path)) ?? named(posix.basename(about.path) + FACTS_SUFFIX);
       if (file === undefined) continue;
       const { name, key, problem, quarantinedAt } = about;
       found.push({ path: file.name, name, key, sizeBytes: file.sizeBytes, problem, quarantinedAt });
@@ -155,7 +211,8 @@ export class BucketCare {
       const own = name.endsWith(FACTS_SUFFIX) ? name.slice(0, -FACTS_SUFFIX.length) : name;
       if (parseFilePath(own) === null) continue;
       if (own !== name && !names.has(own)) await remove(file, abandonedMs, 'facts of a file that is gone');
-      if (own === name && !names.has(own + FACTS_SUFFIX)) await remove(file, abandonedMs, 'a file whose upload was abandoned');
+      if (own === name && !names.has(own + FACTS_SUFFIX))
+        await remove(file, abandonedMs, 'a file whose upload was abandoned');
     }
     for (const index of await this.#objects.list(`${INDEX_DIR}/`)) {
       const [ab = '', rest = ''] = index.name.slice(INDEX_DIR.length + 1).split('/');

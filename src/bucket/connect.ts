@@ -19,7 +19,8 @@ let host: Host | null = null;
 
 /** Says who serves; on the main thread, before a place in a bucket is opened. */
 export function hostObjects(serve: Host): void {
-  if (host === null) process.on('workerMessage', (message: unknown) => isRequest(message) && host?.(message.place, message.port));
+  if (host === null)
+    process.on('workerMessage', (message: unknown) => isRequest(message) && host?.(message.place, message.port));
   host = serve;
 }
 

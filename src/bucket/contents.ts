@@ -14,7 +14,15 @@ import { Catalog } from '../store/catalog.ts';
 import { type Entry, entryFromFacts, entryOfOtherSize, factsOf } from '../store/entry.ts';
 import type { Examination } from '../store/examine.ts';
 import { BLANK_IDENTITY, FACTS_SCHEMA, type Facts, factsOfOtherSchema, parseFacts } from '../store/facts.ts';
-import { BUILD_ID_DIR, escapeControls, FACTS_SUFFIX, isHexId, keyDir, parseFilePath, SNAPSHOT_FILE } from '../store/layout.ts';
+import {
+  BUILD_ID_DIR,
+  escapeControls,
+  FACTS_SUFFIX,
+  isHexId,
+  keyDir,
+  parseFilePath,
+  SNAPSHOT_FILE,
+} from '../store/layout.ts';
 import { KeptSketch, type Known, Snapshot, writeSnapshot } from '../store/snapshot.ts';
 import { SpotLooks } from '../store/spot-looks.ts';
 import type { StoredBinary } from '../store/store.ts';
@@ -122,7 +130,9 @@ export class BucketContents {
   async #listAll(began: number): Promise<void> {
     const slice = new TimeSlice();
     this.#snapshot ??= await this.#openSnapshot(slice);
-    const lists = await Promise.all([...'0123456789abcdef'].map((digit) => this.#objects.list(`${BUILD_ID_DIR}/${digit}`)));
+    const lists = await Promise.all(
+      [...'0123456789abcdef'].map((digit) => this.#objects.list(`${BUILD_ID_DIR}/${digit}`)),
+    );
     const there = await this.#takeUp(lists.flat(), slice);
     for (const [path, { enteredAt }] of this.#held) {
       if (!there.has(path) && enteredAt < began) this.#forget(path);
@@ -172,7 +182,9 @@ export class BucketContents {
     return there;
   }
 
-  async #fetchFacts(wanted: readonly (readonly [path: string, object: ObjectFacts, facts: ObjectFacts])[]): Promise<void> {
+  async #fetchFacts(
+    wanted: readonly (readonly [path: string, object: ObjectFacts, facts: ObjectFacts])[],
+  ): Promise<void> {
     let next = 0;
     const fetchSome = async (): Promise<void> => {
       while (next < wanted.length) {
@@ -204,7 +216,12 @@ export class BucketContents {
     return this.#enter(object, factsObject, facts);
   }
 
-  #enter(object: ObjectFacts, factsObject: ObjectFacts, facts: Facts | null, kept: KeptSketch | null = null): StoredBinary {
+  #enter(
+    object: ObjectFacts,
+    factsObject: ObjectFacts,
+    facts: Facts | null,
+    kept: KeptSketch | null = null,
+  ): StoredBinary {
     const entry = entryOf(object, factsObject, facts, kept);
     this.#held.set(object.name, { object, facts: factsObject, entry, enteredAt: performance.now() });
     this.catalog.set(entry.binary, entry.sketch);
@@ -261,7 +278,11 @@ export class BucketContents {
     for (const [path, { entry, facts }] of this.#held) {
       const kept = factsOf(entry);
       if (kept === null) continue;
-      known.push([path, { ...kept, mtimeMs: facts.modifiedMs }, entry.sketch instanceof KeptSketch ? entry.sketch : null]);
+      known.push([
+        path,
+        { ...kept, mtimeMs: facts.modifiedMs },
+        entry.sketch instanceof KeptSketch ? entry.sketch : null,
+      ]);
     }
     try {
       await writeSnapshot(this.#cache, known, new TimeSlice());
@@ -291,11 +312,22 @@ function entryOf(object: ObjectFacts, factsObject: ObjectFacts, facts: Facts | n
       : facts.sizeBytes === sizeBytes
         ? entryFromFacts(file, facts, kept)
         : entryOfOtherSize(file, facts);
-  const problem = facts === null ? `damaged: its facts (${escapeControls(factsObject.name)}) cannot be read` : entry.binary.problem;
+  const problem =
+    facts === null ? `damaged: its facts (${escapeControls(factsObject.name)}) cannot be read` : entry.binary.problem;
   return { ...entry, binary: { ...entry.binary, version, problem } };
 }
 
 function unreadableFacts({ name, sizeBytes, modifiedMs }: ObjectFacts): Facts {
   const addedAt = new Date(modifiedMs).toISOString();
-  return { schema: FACTS_SCHEMA, name, addedAt, sizeBytes, mtimeMs: 0, sha256: null, debugOnly: false, sketch: null, identity: BLANK_IDENTITY };
+  return {
+    schema: FACTS_SCHEMA,
+    name,
+    addedAt,
+    sizeBytes,
+    mtimeMs: 0,
+    sha256: null,
+    debugOnly: false,
+    sketch: null,
+    identity: BLANK_IDENTITY,
+  };
 }

@@ -23,7 +23,10 @@ export function parseLocation(place: string): Location {
   const hasOddPart = path.split('/').some((part, i) => part === '.' || part === '..' || (part === '' && i > 0));
   // eslint-disable-next-line no-control-regex
   if (match === null || hasOddPart || /^\/|[\u0000-\u001f\u007f?#]/.test(path)) {
-    throw new StoreError('no-store', `${JSON.stringify(place)} is no place for an archive: s3://BUCKET or s3://BUCKET/PREFIX`);
+    throw new StoreError(
+      'no-store',
+      `${JSON.stringify(place)} is no place for an archive: s3://BUCKET or s3://BUCKET/PREFIX`,
+    );
   }
   return { bucket: match[1], prefix: path === '' ? '' : `${path}/`, place: `s3://${match[1]}${path && `/${path}`}` };
 }

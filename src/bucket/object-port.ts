@@ -158,7 +158,8 @@ export class RemoteObjects implements Objects {
   }
 
   #ask<Value>(name: Name, ...args: unknown[]): Promise<Value> {
-    if (this.#isClosed) return Promise.reject(new BucketError('EPIPE', 'the thread that talks to the bucket has ended'));
+    if (this.#isClosed)
+      return Promise.reject(new BucketError('EPIPE', 'the thread that talks to the bucket has ended'));
     const id = ++this.#lastId;
     return new Promise<Value>((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });

@@ -216,24 +216,36 @@ export class S3Objects implements Objects {
 
   /** What the SDK throws, in words for people. */
   #told(what: string, error: unknown): BucketError {
-    const { name = '', code = '', $metadata } = error as { name?: string; code?: string; $metadata?: { httpStatusCode?: number } };
+    const {
+      name = '',
+      code = '',
+      $metadata,
+    } = error as { name?: string; code?: string; $metadata?: { httpStatusCode?: number } };
     const status = $metadata?.httpStatusCode ?? 0;
     const { place, bucket } = this.#location;
     const failed = (systemCode: string, problem: string): BucketError =>
       new BucketError(systemCode, `${place}${this.#server} ${problem}`, { cause: error });
     if (name === 'NoSuchBucket') return failed('ENOTDIR', `cannot be used: there is no bucket ${bucket}`);
-    if (name === 'NoSuchKey' || name === 'NotFound' || name === 'NoSuchUpload') return failed('ENOENT', 'does not have it');
+    if (name === 'NoSuchKey' || name === 'NotFound' || name === 'NoSuchUpload')
+      return failed('ENOENT', 'does not have it');
     if (status === 412) return failed(what === 'put' ? 'EEXIST' : 'ESTALE', 'has another object of that name');
     if (name === 'CredentialsProviderError')
-      return failed('EACCES', 'cannot be used: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or a role');
+      return failed(
+        'EACCES',
+        'cannot be used: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or a role',
+      );
     if (status === 401 || status === 403)
-      return failed('EACCES', `refuses to ${what}: ${messageOf(error) || name}; look at the credentials and what they allow`);
+      return failed(
+        'EACCES',
+        `refuses to ${what}: ${messageOf(error) || name}; look at the credentials and what they allow`,
+      );
     if (status >= 300 && status < 500 && status !== 429)
       return failed(name || `HTTP ${status}`, `will not ${what}: ${messageOf(error)}`);
     if (status !== 0) return failed('EIO', `fails (${name || `HTTP ${status}`}): ${messageOf(error)}`);
     if (messageOf(error) === 'Region is missing')
       return failed('EINVAL', 'cannot be used: no region; set AWS_REGION, or AWS_ENDPOINT_URL to a server of your own');
-    const why = name === 'AbortError' || name === 'TimeoutError' ? 'no answer in time' : messageOf(error) || code || name;
+    const why =
+      name === 'AbortError' || name === 'TimeoutError' ? 'no answer in time' : messageOf(error) || code || name;
     return failed('ETIMEDOUT', `cannot be reached: ${why}`);
   }
 }

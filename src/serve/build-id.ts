@@ -103,7 +103,11 @@ export class BuildIds {
     const bytes =
       file === null
         ? this.#pieces(binary, from, offset + end + 1)
-        : (createReadStream(file, { start: from, end: offset + end, highWaterMark: PIECE_BYTES }) as AsyncIterable<Buffer>);
+        : (createReadStream(file, {
+            start: from,
+            end: offset + end,
+            highWaterMark: PIECE_BYTES,
+          }) as AsyncIterable<Buffer>);
     await sendStream(res, [], bytes);
   }
 

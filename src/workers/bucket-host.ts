@@ -1,6 +1,7 @@
 /** The thread that talks to buckets: started when the first place in one is opened, again when it has ended; it keeps nothing alive. */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { hostObjects } from '../bucket/connect.ts';
+import { messageOf } from '../errors.ts';
 
 export interface BucketThreadData {
   readonly kind: 'bucket';
@@ -21,16 +22,20 @@ const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '
 
 let worker: Worker | null = null;
 
-/** To be said on the main thread by whoever may open a place in a bucket, here or in other threads. */
-export function hostBuckets(): void {
+/**
+ * To be said on the main thread by whoever may open a place in a bucket, here or in other threads.
+ *
+ * @param file what the thread runs, instead of thread.ts; for tests
+ */
+export function hostBuckets(file = OWN_FILE): void {
   hostObjects((place, port) => {
-    worker ??= started();
+    worker ??= started(file);
     worker.postMessage({ place, port } satisfies BucketCaller, [port]);
   });
 }
 
-function started(): Worker {
-  const own = new Worker(OWN_FILE, {
+function started(file: URL): Worker {
+  const own = new Worker(file, {
     workerData: { kind: 'bucket' } satisfies BucketThreadData,
     resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
     env: { ...process.env, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' }, // who runs resym cannot do anything about it
@@ -39,7 +44,10 @@ function started(): Worker {
   const ended = (): void => {
     if (worker === own) worker = null;
   };
-  own.on('error', ended); // whoever waits is told by the end of the port
+  own.on('error', (error) => {
+    process.emitWarning(`the thread that talks to the bucket has ended: ${messageOf(error)}`);
+    ended();
+  });
   own.on('exit', ended);
   own.unref();
   return own;
