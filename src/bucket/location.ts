@@ -33,7 +33,7 @@ export function parseLocation(place: string): Location {
 
 /** The directory where what was read of a bucket is kept, one for each place and server. */
 export function cacheOf({ place }: Location, env: NodeJS.ProcessEnv): string {
-  const server = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'] ?? '';
+  const server = env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'] || '';
   const name = createHash('sha256').update(`${server}\n${place}`).digest('hex').slice(0, 16);
   return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'resym', 'buckets', name);
 }

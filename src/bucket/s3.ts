@@ -46,13 +46,14 @@ export class S3Objects implements Objects {
   /** @param env see the SDK's documentation: AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3 … */
   constructor(location: Location, env: NodeJS.ProcessEnv) {
     this.#location = location;
-    const endpoint = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'] ?? '';
+    const endpoint = env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'] || '';
     this.#server = endpoint === '' ? '' : ` at ${withoutPassword(endpoint)}`;
-    const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? regionOfOwnServer(env, endpoint);
+    const region = env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || regionOfOwnServer(env, endpoint);
     const common: S3ClientConfig = {
       ...(region !== undefined && { region }),
       // Who runs a server of one's own seldom has a name for each bucket, and not all know the newer checksums.
       ...(endpoint !== '' && {
+        endpoint,
         forcePathStyle: true,
         requestChecksumCalculation: 'WHEN_REQUIRED',
         responseChecksumValidation: 'WHEN_REQUIRED',
@@ -294,7 +295,7 @@ async function bytesOf(found: GetObjectCommandOutput, maxBytes: number, signal: 
 
 /** A server of one's own has no regions, and the SDK wants one. */
 function regionOfOwnServer(env: NodeJS.ProcessEnv, endpoint: string): string | undefined {
-  const hasProfile = env['AWS_PROFILE'] !== undefined || env['AWS_CONFIG_FILE'] !== undefined;
+  const hasProfile = env['AWS_PROFILE'] !== undefined;
   return endpoint !== '' && !hasProfile ? 'us-east-1' : undefined;
 }
 

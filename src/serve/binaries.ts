@@ -32,6 +32,9 @@ export interface BinariesContext {
 
 /** Each holds a connection and writes to the disk; the parsing after it is one at a time. */
 const MAX_UPLOADS = 16;
+/** More may wait: a release of a hundred programs comes at once. Shorter than clients wait for an answer. */
+const MAX_WAITING = 500;
+const WAIT_MS = 30_000;
 /** Of a page, unless told, and at most. A binary's entry has some 1.5 KB. */
 const PAGE = 500;
 const MAX_PAGE = 5000;
@@ -40,6 +43,7 @@ const MAX_NAME = 255;
 export class Binaries {
   readonly #context: BinariesContext;
   #uploads = 0;
+  #waiting: (() => void)[] = [];
 
   constructor(context: BinariesContext) {
     this.#context = context;
@@ -49,11 +53,7 @@ export class Binaries {
     const { archive, limits } = this.#context;
     const exchange = exchangeOf(res);
     const claim = claimOf(req);
-    if (this.#uploads >= MAX_UPLOADS) {
-      refuseBody(req);
-      throw new HttpProblem(503, `${MAX_UPLOADS} uploads are under way; try again in a moment`, { 'Retry-After': '5' });
-    }
-    this.#uploads++;
+    await this.#turn(exchange.signal);
     try {
       const path = join(await archive.incoming(), randomUUID());
       const { sha256, sizeBytes } = await receive(req, path, limits, exchange.signal);
@@ -72,8 +72,35 @@ export class Binaries {
       throw problemOf(error);
     } finally {
       this.#uploads--;
+      this.#waiting.shift()?.();
     }
   };
+
+  /** Until fewer uploads are under way: what waits has sent next to nothing. Throws HttpProblem 503 when that takes long. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    if (this.#uploads >= MAX_UPLOADS) {
+      const isMyTurn = this.#waiting.length < MAX_WAITING && (await this.#waited(signal));
+      if (!isMyTurn)
+        throw new HttpProblem(503, 'many uploads are under way; try again in a moment', { 'Retry-After': '5' });
+    }
+    this.#uploads++;
+  }
+
+  #waited(signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (isMyTurn: boolean): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', gone);
+        this.#waiting = this.#waiting.filter((other) => other !== turn);
+        resolve(isMyTurn);
+      };
+      const turn = (): void => end(true);
+      const gone = (): void => end(false);
+      const timer = setTimeout(gone, WAIT_MS);
+      signal.addEventListener('abort', gone, { once: true });
+      this.#waiting.push(turn);
+    });
+  }
 
   #added(req: Request, res: Response, { others = [], ...first }: AddResult, sizeBytes: number): void {
     for (const { binary, outcome } of [first, ...others]) {

@@ -6,15 +6,9 @@ export function allowBody(req: Request): void {
   if (req.headers.expect !== undefined && req.res !== undefined && !req.res.headersSent) req.res.writeContinue();
 }
 
-/** How long a refused sender is listened to, ms: it reads the answer when it has sent, or sees that it was answered. */
-const LINGER_MS = 5000;
-
-/** Ends with the answer what a refused sender still sends. */
+/** Nobody wants to know any more what a refused sender still sends. How long it is listened to: sendError. */
 export function refuseBody(req: Request): void {
-  if (req.complete) return;
-  if (req.res?.headersSent === false) req.res.setHeader('Connection', 'close');
-  req.resume();
-  setTimeout(() => req.socket.destroy(), LINGER_MS).unref();
+  if (!req.complete) req.resume();
 }
 
 /** A large profile over a slow line; who takes longer only keeps a connection occupied. */

@@ -2,6 +2,7 @@
  * Errors as net/http/pprof itself sends them. pprof shows the body of a failed request only when X-Go-Pprof is there and the
  * type is text/plain; otherwise its user sees a bare status.
  */
+import type { IncomingMessage } from 'node:http';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { messageOf, UpstreamError } from '../errors.ts';
 import { exchangeOf } from './exchange.ts';
@@ -31,9 +32,40 @@ export function sendError(res: Response, status: number, message: string, header
     'X-Content-Type-Options': 'nosniff',
     'X-Go-Pprof': '1',
     'Content-Length': body.length,
+    ...(isStillSending(res.req) && { Connection: 'close' }),
   });
   exchangeOf(res).bytes += body.length;
-  res.end(body);
+  if (isStillSending(res.req)) linger(res, body);
+  else res.end(body);
+}
+
+/** A body up to this size is on its way as a whole; nobody waits with it for an answer. */
+const SMALL_BODY_BYTES = 64 * 1024;
+/** How long a client that was refused may go on sending before it is cut off, ms: it may look at its answer only now and then. */
+const LINGER_MS = 5000;
+
+function isStillSending(req: IncomingMessage): boolean {
+  if (req.complete || req.destroyed) return false;
+  return (
+    req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > SMALL_BODY_BYTES
+  );
+}
+
+/**
+ * Ends an answer only when the request has ended, or time is up: a connection that is closed under a client that is still sending makes
+ * the system throw away the answer.
+ */
+function linger(res: Response, body: Buffer): void {
+  const { req } = res;
+  const end = (): void => {
+    clearTimeout(timer);
+    req.off('end', end).off('close', end);
+    res.end();
+  };
+  const timer = setTimeout(end, LINGER_MS);
+  req.on('end', end).on('close', end).on('error', end);
+  res.write(body);
+  req.resume();
 }
 
 /** Answers with 405 and what is allowed. */

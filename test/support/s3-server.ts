@@ -91,6 +91,7 @@ export class S3Server {
     const child = this.#child;
     this.#child = null;
     if (child === null || child.exitCode !== null) return;
+    child.ref();
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;
