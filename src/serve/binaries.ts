@@ -6,9 +6,7 @@
  *     GET    /binaries/<id>                the files under an ID, content hash or path, or under the beginning of one
  *     DELETE /binaries/<id>                removes them
  */
-import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import { isSystemError, messageOf } from '../errors.ts';
@@ -55,7 +53,7 @@ export class Binaries {
     const claim = claimOf(req);
     await this.#turn(exchange.signal);
     try {
-      const path = join(await archive.incoming(), randomUUID());
+      const path = await archive.incoming();
       const { sha256, sizeBytes } = await receive(req, path, limits, exchange.signal);
       try {
         if (claim.sha256 !== '' && claim.sha256 !== sha256)

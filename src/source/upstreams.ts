@@ -6,8 +6,6 @@
  * One fetch an ID at a time, whoever waits for it; it goes on when nobody does. The cache is an archive of its own, which takes a file
  * only when its recomputed ID is the one asked for.
  */
-import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { isSystemError, messageOf } from '../errors.ts';
 import type { ArchiveCalls } from '../workers/archive-thread.ts';
@@ -105,7 +103,7 @@ export class Upstreams {
 
   async #fetch(server: Debuginfod, buildId: string, kind: FileKind): Promise<Fetched> {
     const { cache } = this.#options;
-    const path = join(await cache.incoming(), randomUUID());
+    const path = await cache.incoming();
     const fetched = await server.fetch(buildId, kind, path);
     if (fetched.kind !== 'file') return fetched;
     try {

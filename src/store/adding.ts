@@ -1,6 +1,6 @@
 /** How files come into a store: judged, looked for, copied or moved, put on its shelf (shelf.ts), told of. */
 import * as fs from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { isParseError, messageOf } from '../errors.ts';
 import type { Identity } from '../match/identity.ts';
 import { type FatSlice, sliceSource } from '../object/macho-fat.ts';
@@ -10,6 +10,7 @@ import { type Examination, type Examine, uselessness } from './examine.ts';
 import { FACTS_SCHEMA, type Facts } from './facts.ts';
 import { FileSource } from './file.ts';
 import { type FilePart, hashFile } from './hash.ts';
+import { incomingName } from './incoming.ts';
 import { copyIn, type Incoming, incomingDir, sweepIncoming, takeOver } from './ingest.ts';
 import { displayName, filePath, keyFromContent, keyFromIds, nameFromPath } from './layout.ts';
 import type { Shelf, Shelved } from './shelf.ts';
@@ -29,7 +30,7 @@ export class Adding {
   /** As all methods here: see SymbolStore. */
   async incoming(): Promise<string> {
     await this.#sweep();
-    return incomingDir(this.#shelf.root);
+    return join(await incomingDir(this.#shelf.root), incomingName());
   }
 
   async add(file: string, options: AddOptions = {}): Promise<AddResult> {

@@ -14,6 +14,7 @@ import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { formatFacts, parseFacts, richness, type Facts } from './facts.ts';
 import { copyAndHash, type FilePart, type Hashed } from './hash.ts';
+import { incomingName, isAbandoned } from './incoming.ts';
 import { aliasPath, FACTS_SUFFIX, INCOMING_DIR, keyDir, parseFilePath } from './layout.ts';
 
 /** An abandoned copy is removed after this; one under way is written to all the time. */
@@ -43,7 +44,7 @@ export async function incomingDir(root: string): Promise<string> {
 /** Step 1, for a whole file or a part. Rejects with the system's error; nothing is left behind then. */
 export async function copyIn(root: string, source: fs.FileHandle, part?: FilePart): Promise<Incoming> {
   const folder = await incomingDir(root);
-  const path = join(folder, randomUUID());
+  const path = join(folder, incomingName());
   const copy = await fs.open(path, 'wx', 0o644);
   try {
     const hashed = await copyAndHash(source, copy, part);
@@ -246,7 +247,8 @@ export async function sweepIncoming(root: string): Promise<void> {
     const path = join(folder, name);
     try {
       const { mtimeMs, ctimeMs } = await fs.lstat(path);
-      if (Math.max(mtimeMs, ctimeMs) < Date.now() - ABANDONED_AFTER_MS) await fs.rm(path, { force: true });
+      if (isAbandoned(name) || Math.max(mtimeMs, ctimeMs) < Date.now() - ABANDONED_AFTER_MS)
+        await fs.rm(path, { force: true });
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error; // else its owner finished
     }

@@ -151,7 +151,7 @@ export interface SymbolStore {
   openIndex(key: string, stamp: string): Promise<OpenBinary | null>;
   /** Keeps a symbol index. Rejects with the system's error. */
   keepIndex(key: string, stamp: string, bytes: Uint8Array): Promise<void>;
-  /** A directory for files on their way in, on the store's own disk; made if missing. What is abandoned there is swept. */
+  /** A new path for a file on its way in, on the store's own disk. What was abandoned there is swept. */
   incoming(): Promise<string>;
   /** Rejects with StoreError when the file cannot be of use, with the system's error when it cannot be copied. */
   add(file: string, options?: AddOptions): Promise<AddResult>;

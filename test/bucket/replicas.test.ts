@@ -134,7 +134,7 @@ test('uploads and profiles at once on three replicas', { skip: needsS3, timeout:
     assert.deepEqual(keys.sort(), builds.map(({ key }) => key).sort(), 'nothing lost, nothing doubled');
   }
   const { code, stdout, stderr } = await resym(['store', 'verify', '--store', place], { env: s3.env });
-  assert.equal(code, 0, stdout + stderr);
+  assert.equal(code, 0, `${String(stdout)}${stderr}`);
   // What one was sent, all have.
   for (const [i, { profile, names }] of builds.slice(-REPLICAS * 2).entries())
     assert.deepEqual((await post(served[(i + 1) % REPLICAS], profile)).names, names);

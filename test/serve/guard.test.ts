@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import https from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -74,7 +75,7 @@ function access(parts: Partial<AccessConfig>): AccessConfig {
 
 /** Answers everything with nothing. */
 const ARCHIVE: ArchiveCalls = {
-  incoming: () => Promise.resolve(tmpdir()),
+  incoming: () => Promise.resolve(join(tmpdir(), randomUUID())),
   add: () => Promise.reject(new Error('not in this test')),
   page: () => Promise.resolve({ binaries: [], next: null }),
   select: () => Promise.resolve([]),
