@@ -9,7 +9,6 @@
  *   6. point <key>.debug to the file that knows most, looking again after each move, so that of several processes
  *      the last to move it has seen what all others placed
  */
-import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { formatFacts, parseFacts, richness, type Facts } from './facts.ts';
@@ -191,7 +190,7 @@ export async function settleAlias(
 
 /** False where the file system has no symbolic links: then pprof does not find the file, resym does. */
 async function moveAlias(root: string, alias: string, path: string): Promise<boolean> {
-  const temporary = join(root, INCOMING_DIR, randomUUID());
+  const temporary = join(root, INCOMING_DIR, incomingName());
   await fs.mkdir(dirname(temporary), { recursive: true });
   try {
     await fs.symlink(basename(path), temporary);
@@ -257,7 +256,7 @@ export async function sweepIncoming(root: string): Promise<void> {
 
 /** Readers see the old text or the new one. */
 export async function writeDurably(root: string, target: string, text: string): Promise<void> {
-  const temporary = join(root, INCOMING_DIR, randomUUID());
+  const temporary = join(root, INCOMING_DIR, incomingName());
   await fs.mkdir(dirname(temporary), { recursive: true });
   try {
     const file = await fs.open(temporary, 'wx', 0o644);
