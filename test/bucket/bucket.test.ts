@@ -14,6 +14,7 @@ import { BucketError, type ObjectFacts } from '../../src/bucket/objects.ts';
 import { S3Objects } from '../../src/bucket/s3.ts';
 import { ObjectSource } from '../../src/bucket/source.ts';
 import { FormatError } from '../../src/errors.ts';
+import { DirectoryStore } from '../../src/store/directory.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { s3Server } from '../store/places.ts';
 import { GO_124, place, TWIN_FULL, variant } from '../store/samples.ts';
@@ -290,3 +291,26 @@ test(
     assert.equal(listed.filter(({ problem }) => problem.startsWith('damaged')).length, count, 'empty files are none');
   },
 );
+
+test('a directory copied into a bucket is an archive there', { skip: needsS3 }, async () => {
+  const s3 = await s3Server();
+  const root = place('directory');
+  const directory = await DirectoryStore.open(root, { create: true });
+  const added = [];
+  for (const file of [GO_124, TWIN_FULL]) added.push((await directory.add(file)).binary);
+  await directory.close();
+  const objects = new S3Objects(parseLocation(s3.place('copied')), process.env);
+  for (const name of fs.readdirSync(root, { recursive: true }) as string[]) {
+    if (fs.lstatSync(join(root, name)).isFile()) await objects.put(name, fs.readFileSync(join(root, name)));
+  }
+  await objects.put('notes.txt', Buffer.from('somebody else’s'));
+  const store = await BucketStore.open(s3.place('copied'), { cache: place('cache') });
+  for (const { key, identity, name, sha256 } of added) {
+    const [found] = await store.find({ gnu: key });
+    assert.deepEqual([found.identity, found.name, found.sha256], [identity, name, sha256]);
+  }
+  assert.equal((await store.list()).length, 2);
+  assert.ok((await store.verify()).every(({ ok }) => ok));
+  await store.sweep({ abandonedMs: -60_000 });
+  assert.ok((await objects.head('notes.txt')) !== null);
+});

@@ -54,7 +54,8 @@ test(`a server killed at any time of an upload (${KILLS} times)`, { timeout: 1_2
       confirmed.add(key);
       longestMs = Math.max(longestMs, performance.now() - began);
     });
-    if (round === 0) await Promise.all(sent); // how long it takes
+    if (round === 0)
+      await Promise.all(sent); // how long it takes
     else await delay(next() * longestMs * 1.1);
     server.kill('SIGKILL');
     await ended;
