@@ -50,6 +50,7 @@ export async function serve(flags: Flags): Promise<void> {
     logger,
     isDraining: () => server.draining,
     archive,
+    elsewhere: upstream?.elsewhere ?? null,
     access: config.access,
     onAdded: (key) => maker?.make(key),
   };
@@ -126,8 +127,9 @@ async function upstreamOf({ debuginfod }: Config, logger: Logger) {
     import('../source/open-upstreams.ts'),
     import('../source/upstream-symbols.ts'),
   ]);
-  const { upstreams, close } = openUpstreams(debuginfod, (problem) => logger.warn({ problem }, 'debuginfod'));
-  return { over: (engine: Resymbolizer): Resymbolizer => new UpstreamSymbols(engine, upstreams), close };
+  const { upstreams, archive, close } = openUpstreams(debuginfod, (problem) => logger.warn({ problem }, 'debuginfod'));
+  const over = (engine: Resymbolizer): Resymbolizer => new UpstreamSymbols(engine, upstreams);
+  return { over, elsewhere: { upstreams, archive }, close };
 }
 
 async function certificateOf({ tls }: Config): Promise<ServerCertificate | null> {

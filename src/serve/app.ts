@@ -21,7 +21,7 @@ import type { OutputOptions, Resymbolizer } from '../pipeline.ts';
 import type { Target } from '../source/target.ts';
 import type { ArchiveCalls } from '../workers/archive-thread.ts';
 import { Binaries } from './binaries.ts';
-import { BuildIds } from './build-id.ts';
+import { BuildIds, type Elsewhere } from './build-id.ts';
 import { answerError, HttpProblem, methodNotAllowed, refuseMethod } from './errors.ts';
 import { exchangeOf } from './exchange.ts';
 import { guard } from './guard.ts';
@@ -51,6 +51,8 @@ export interface AppOptions {
   readonly access?: AccessConfig | null;
   /** null: there is none. */
   readonly archive?: ArchiveCalls | null;
+  /** Whom to ask for files that the archive lacks; null: nobody. */
+  readonly elsewhere?: Elsewhere | null;
   /** Told of every key of the archive that has got a new file. */
   readonly onAdded?: (key: string) => void;
   /** True once the server takes no new work; see server.ts. */
@@ -103,7 +105,7 @@ export function createApp(options: AppOptions): Express {
     app.get('/binaries/*id', on('archive'), binaries.get);
     app.delete('/binaries/*id', on('archive'), binaries.remove);
     app.all(['/binaries', '/binaries/'], methodNotAllowed('GET', 'HEAD', 'PUT'));
-    const buildIds = new BuildIds(archive);
+    const buildIds = new BuildIds(archive, options.elsewhere ?? null);
     app.get('/buildid/:id/debuginfo', on('debuginfod'), buildIds.debuginfo);
     app.get('/buildid/:id/executable', on('debuginfod'), buildIds.executable);
     app.get('/buildid/:id/section/:section', on('debuginfod'), buildIds.section);

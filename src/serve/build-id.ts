@@ -12,6 +12,8 @@ import { createReadStream } from 'node:fs';
 import type { Request, Response } from 'express';
 import type { BinaryQuery, StoredBinary } from '../store/store.ts';
 import type { ArchiveCalls, Extent, Located } from '../workers/archive-thread.ts';
+import type { FileKind } from '../source/debuginfod.ts';
+import type { Upstreams } from '../source/upstreams.ts';
 import { sendStream } from './answer.ts';
 import { HttpProblem } from './errors.ts';
 import { headerText } from './foreign.ts';
@@ -26,23 +28,40 @@ const PIECE_BYTES = 256 * 1024;
 /** Each is a request. */
 const REMOTE_PIECE_BYTES = 4 * 1024 * 1024;
 
+/** How long a client is kept waiting for what is being fetched, ms: gdb's and elfutils' own patience is 90 s. */
+const WAIT_MS = 80_000;
+
+/** Debuginfod servers, and the archive that what they had goes to. */
+export interface Elsewhere {
+  readonly upstreams: Upstreams;
+  readonly archive: ArchiveCalls;
+}
+
+/** With the archive it is in. */
+interface Shelved extends Located {
+  readonly archive: ArchiveCalls;
+}
+
 export class BuildIds {
   readonly #archive: ArchiveCalls;
+  readonly #elsewhere: Elsewhere | null;
 
-  constructor(archive: ArchiveCalls) {
+  /** @param elsewhere whom to ask for what the archive lacks */
+  constructor(archive: ArchiveCalls, elsewhere: Elsewhere | null = null) {
     this.#archive = archive;
+    this.#elsewhere = elsewhere;
   }
 
   readonly debuginfo = async (req: Request, res: Response): Promise<void> => {
     const id = idOf(req);
-    const file = (await this.#filesOf(id)).find(({ binary }) => hasDebugInfo(binary));
+    const file = await this.#fileOf(req, id, 'debuginfo', ({ binary }) => hasDebugInfo(binary));
     if (file === undefined) throw none(id, 'debug info');
     await this.#send(req, res, file);
   };
 
   readonly executable = async (req: Request, res: Response): Promise<void> => {
     const id = idOf(req);
-    const file = (await this.#filesOf(id)).find(({ binary }) => !binary.debugOnly);
+    const file = await this.#fileOf(req, id, 'executable', ({ binary }) => !binary.debugOnly);
     if (file === undefined) throw none(id, 'executable');
     await this.#send(req, res, file);
   };
@@ -51,9 +70,12 @@ export class BuildIds {
   readonly section = async (req: Request, res: Response): Promise<void> => {
     const id = idOf(req);
     const name = String(req.params['section']);
-    for (const located of await this.#filesOf(id)) {
-      const extent = await this.#archive.section(located.binary, name);
-      if (extent !== null) return this.#send(req, res, located, { name, extent });
+    for (const kind of [null, 'debuginfo', 'executable'] as const) {
+      if (kind !== null && !(await this.#fetched(req, id, kind))) continue;
+      for (const located of await this.#filesOf(id, kind === null ? this.#archive : this.#elsewhere!.archive)) {
+        const extent = await located.archive.section(located.binary, name);
+        if (extent !== null) return this.#send(req, res, located, { name, extent });
+      }
     }
     throw none(id, `section ${JSON.stringify(name.slice(0, 100))}`);
   };
@@ -62,15 +84,41 @@ export class BuildIds {
     throw none(idOf(req), 'source file: this server keeps binaries only');
   };
 
-  /** Those with debug info first. */
-  async #filesOf(id: string): Promise<Located[]> {
-    const query: BinaryQuery = { gnu: id };
-    const found = (await this.#archive.find(query)).filter(({ binary }) => binary.identity.ids.gnu === id);
-    return found.sort((a, b) => Number(hasDebugInfo(b.binary)) - Number(hasDebugInfo(a.binary)));
+  /** From the archive, or else from upstream. */
+  async #fileOf(
+    req: Request,
+    id: string,
+    kind: FileKind,
+    isWanted: (located: Located) => boolean,
+  ): Promise<Shelved | undefined> {
+    const own = (await this.#filesOf(id, this.#archive)).find(isWanted);
+    if (own !== undefined || !(await this.#fetched(req, id, kind))) return own;
+    return (await this.#filesOf(id, this.#elsewhere!.archive)).find(isWanted);
   }
 
-  async #send(req: Request, res: Response, located: Located, part?: { name: string; extent: Extent }): Promise<void> {
-    const { binary, file } = located;
+  /** True when upstream had it. Throws HttpProblem 503 when it takes longer than clients wait. */
+  async #fetched(req: Request, id: string, kind: FileKind): Promise<boolean> {
+    const headers = this.#elsewhere?.upstreams.hops.handedOn(req.get('via'), req.get('x-forwarded-for')) ?? null;
+    if (this.#elsewhere === null || headers === null) return false;
+    const asked = this.#elsewhere.upstreams.ask(id, [kind], headers);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), WAIT_MS)));
+    const answer = await Promise.race([asked, late]).finally(() => clearTimeout(timer));
+    if (answer === null)
+      throw new HttpProblem(503, `build ID ${id} is being fetched; ask again in a moment`, { 'Retry-After': '10' });
+    return answer.isThere;
+  }
+
+  /** Those with debug info first. */
+  async #filesOf(id: string, archive: ArchiveCalls): Promise<Shelved[]> {
+    const query: BinaryQuery = { gnu: id };
+    const found = (await archive.find(query)).filter(({ binary }) => binary.identity.ids.gnu === id);
+    found.sort((a, b) => Number(hasDebugInfo(b.binary)) - Number(hasDebugInfo(a.binary)));
+    return found.map((located) => ({ ...located, archive }));
+  }
+
+  async #send(req: Request, res: Response, located: Shelved, part?: { name: string; extent: Extent }): Promise<void> {
+    const { binary, file, archive } = located;
     const { offset, size } = part?.extent ?? { offset: 0, size: binary.sizeBytes };
     const etag = `"${binary.sha256 ?? binary.version}${part === undefined ? '' : `-${encodeURIComponent(part.name)}`}"`;
     res.setHeader('Content-Type', 'application/octet-stream');
@@ -102,21 +150,22 @@ export class BuildIds {
     const from = offset + start;
     const bytes =
       file === null
-        ? this.#pieces(binary, from, offset + end + 1)
+        ? pieces(archive, binary, from, offset + end + 1)
         : (createReadStream(file, {
             start: from,
             end: offset + end,
             highWaterMark: PIECE_BYTES,
           }) as AsyncIterable<Buffer>);
+    archive.used(binary).catch(() => undefined); // a mark that is lost is no reason to fail
     await sendStream(res, [], bytes);
   }
+}
 
-  /** Of a file that is not on this machine. */
-  async *#pieces(binary: StoredBinary, from: number, to: number): AsyncIterable<Buffer> {
-    for (let at = from; at < to; at += REMOTE_PIECE_BYTES) {
-      const bytes = await this.#archive.part(binary, at, Math.min(REMOTE_PIECE_BYTES, to - at));
-      yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    }
+/** Of a file that is not on this machine. */
+async function* pieces(archive: ArchiveCalls, binary: StoredBinary, from: number, to: number): AsyncIterable<Buffer> {
+  for (let at = from; at < to; at += REMOTE_PIECE_BYTES) {
+    const bytes = await archive.part(binary, at, Math.min(REMOTE_PIECE_BYTES, to - at));
+    yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 }
 

@@ -12,6 +12,8 @@ import type { Agent, Dispatcher } from 'undici';
 import { messageOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
 
+type Headers = Readonly<Record<string, string>>;
+
 export type FileKind = 'debuginfo' | 'executable';
 
 /** `wait`: until it is worth asking again, ms. */
@@ -74,10 +76,10 @@ export class Debuginfod {
   }
 
   /** Fetches a file to `path`, which is gone again unless it is there whole. Never rejects for the server's sake. */
-  async fetch(buildId: string, kind: FileKind, path: string): Promise<Fetched> {
+  async fetch(buildId: string, kind: FileKind, path: string, headers: Headers = {}): Promise<Fetched> {
     const rest = this.#restsUntil - performance.now();
     if (rest > 0) return { kind: 'failed', why: `left alone for ${Math.ceil(rest / 1000)} s: it failed several times` };
-    const fetched = await this.#attempt(buildId, kind, path);
+    const fetched = await this.#attempt(buildId, kind, path, headers);
     this.#failures = fetched.kind === 'failed' ? this.#failures + 1 : 0;
     if (this.#failures >= MAX_FAILURES) {
       this.#restsUntil = performance.now() + this.#limits.restMs;
@@ -86,11 +88,11 @@ export class Debuginfod {
     return fetched;
   }
 
-  async #attempt(buildId: string, kind: FileKind, path: string): Promise<Fetched> {
+  async #attempt(buildId: string, kind: FileKind, path: string, more: Headers): Promise<Fetched> {
     try {
       const url = new URL(`${this.#base.href.replace(/\/$/, '')}/buildid/${buildId}/${kind}`);
       const signal = AbortSignal.timeout(this.#limits.totalMs);
-      const { statusCode, headers, body } = await this.#request(url, signal);
+      const { statusCode, headers, body } = await this.#request(url, more, signal);
       if (statusCode !== 200) {
         body.dump({ limit: 16 * 1024 }).catch(() => undefined);
         const why = `HTTP ${statusCode}`;
@@ -111,7 +113,7 @@ export class Debuginfod {
     }
   }
 
-  async #request(url: URL, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #request(url: URL, more: Headers, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     this.#agent ??= import('./connections.ts').then(({ connections }) =>
       connections({ connect: { timeout: this.#limits.connectMs }, pipelining: 0 }),
     );
@@ -123,6 +125,7 @@ export class Debuginfod {
         path: at.pathname + at.search,
         method: 'GET',
         headers: {
+          ...more,
           'user-agent': `resym/${VERSION}`,
           'accept-encoding': 'identity',
           ...(this.#authorization !== '' && { authorization: this.#authorization }),

@@ -10,6 +10,7 @@ import { LRUCache } from 'lru-cache';
 import { isSystemError, messageOf } from '../errors.ts';
 import type { ArchiveCalls } from '../workers/archive-thread.ts';
 import type { Debuginfod, Fetched, FileKind } from './debuginfod.ts';
+import { Hops } from './hops.ts';
 
 /** What became of an ID. */
 export interface Asked {
@@ -38,11 +39,22 @@ const MAX_REMEMBERED = 100_000;
 /** Under way at once; others wait. */
 const MAX_FETCHES = 4;
 const MAX_WAITING = 1000;
+/** What has names first: then the other, which may have a symbol table. */
+const EITHER: readonly FileKind[] = ['debuginfo', 'executable'];
+
+interface Wish {
+  readonly buildId: string;
+  readonly kinds: readonly FileKind[];
+  readonly headers: Readonly<Record<string, string>>;
+  /** All of it that counts, as a key. */
+  readonly what: string;
+}
 
 export class Upstreams {
+  readonly hops = new Hops();
   readonly #options: UpstreamsOptions;
   readonly #underWay = new Map<string, Promise<Asked>>();
-  /** By ID: what is known not to be there. */
+  /** By ID and kinds: what is known not to be there. */
   readonly #absent = new LRUCache<string, Asked>({ max: MAX_REMEMBERED });
   readonly #queue: (() => void)[] = [];
   #fetches = 0;
@@ -51,28 +63,35 @@ export class Upstreams {
     this.#options = options;
   }
 
-  /** Resolves when the file is in the cache, or is known not to be had. Never rejects. @param buildId lower-case hex */
-  ask(buildId: string): Promise<Asked> {
-    const known = this.#absent.get(buildId);
+  /**
+   * Resolves when a file is in the cache, or is known not to be had. Never rejects.
+   *
+   * @param buildId lower-case hex
+   * @param kinds the first of them that a server has is fetched
+   * @param headers of the request that is handed on; of one of our own unless given
+   */
+  ask(buildId: string, kinds: readonly FileKind[] = EITHER, headers = this.hops.own()): Promise<Asked> {
+    const what = `${buildId} ${kinds.join()}`;
+    const known = this.#absent.get(what);
     if (known !== undefined) return Promise.resolve(known);
-    let asked = this.#underWay.get(buildId);
+    let asked = this.#underWay.get(what);
     if (asked === undefined) {
       if (this.#queue.length >= MAX_WAITING)
         return Promise.resolve({ isThere: false, why: 'too many others are asked for' });
-      asked = this.#ask(buildId).finally(() => this.#underWay.delete(buildId));
-      this.#underWay.set(buildId, asked);
+      asked = this.#ask({ buildId, kinds, headers, what }).finally(() => this.#underWay.delete(what));
+      this.#underWay.set(what, asked);
     }
     return asked;
   }
 
-  async #ask(buildId: string): Promise<Asked> {
+  async #ask(wish: Wish): Promise<Asked> {
     await this.#turn();
     try {
-      return await this.#askAll(buildId);
+      return await this.#askAll(wish);
     } catch (error) {
       const why = `what was fetched cannot be kept: ${messageOf(error)}`;
       this.#options.notice?.(why);
-      return this.#remember(buildId, why, FAILED_MS);
+      return this.#remember(wish.what, why, FAILED_MS);
     } finally {
       this.#fetches--;
       this.#queue.shift()?.();
@@ -84,27 +103,27 @@ export class Upstreams {
     this.#fetches++;
   }
 
-  async #askAll(buildId: string): Promise<Asked> {
+  async #askAll(wish: Wish): Promise<Asked> {
     const { servers, absentMs = ABSENT_MS, failedMs = FAILED_MS } = this.#options;
     const said = new Map<string, string>();
     let hasFailed = false;
-    for (const kind of ['debuginfo', 'executable'] as const) {
+    for (const kind of wish.kinds) {
       for (const server of servers) {
         if (said.has(server.label) && hasFailed && said.get(server.label) !== 'HTTP 404') continue; // not asked twice when it is down
-        const fetched = await this.#fetch(server, buildId, kind);
+        const fetched = await this.#fetch(server, kind, wish);
         if (fetched.kind === 'file') return { isThere: true, why: '' };
         if (fetched.kind === 'failed') hasFailed = true;
         said.set(server.label, fetched.why);
       }
     }
     const why = [...said].map(([label, what]) => `${label} (${what})`).join(', ');
-    return this.#remember(buildId, why, hasFailed ? failedMs : absentMs);
+    return this.#remember(wish.what, why, hasFailed ? failedMs : absentMs);
   }
 
-  async #fetch(server: Debuginfod, buildId: string, kind: FileKind): Promise<Fetched> {
+  async #fetch(server: Debuginfod, kind: FileKind, { buildId, headers }: Wish): Promise<Fetched> {
     const { cache } = this.#options;
     const path = await cache.incoming();
-    const fetched = await server.fetch(buildId, kind, path);
+    const fetched = await server.fetch(buildId, kind, path, headers);
     if (fetched.kind !== 'file') return fetched;
     try {
       await cache.add(path, { received: fetched.sha256, expected: buildId });
@@ -117,9 +136,9 @@ export class Upstreams {
     return fetched;
   }
 
-  #remember(buildId: string, why: string, ttl: number): Asked {
+  #remember(what: string, why: string, ttl: number): Asked {
     const asked = { isThere: false, why };
-    this.#absent.set(buildId, asked, { ttl });
+    this.#absent.set(what, asked, { ttl });
     return asked;
   }
 

@@ -36,6 +36,7 @@ export interface ArchiveCalls {
   /** Where a section's bytes lie in a file; null when it has none. Rejects with what the parser threw. */
   section(binary: StoredBinary, name: string): Promise<Extent | null>;
   part(binary: StoredBinary, offset: number, length: number): Promise<Uint8Array>;
+  used(binary: StoredBinary): Promise<void>;
   remove(idOrPrefix: string): Promise<StoredBinary[]>;
   /** Removes what the rules say; the number of files that are gone. */
   trim(rules: Pick<GcRules, 'maxAgeMs' | 'quotaBytes'>): Promise<number>;
@@ -81,6 +82,7 @@ function calls(store: SymbolStore): ArchiveCalls {
     find: async (query) => (await store.find(query)).map((binary) => ({ binary, file: store.fileOf(binary) })),
     section: (binary, name) => sectionOf(store, binary, name),
     part: (binary, offset, length) => store.part(binary, offset, length),
+    used: (binary) => store.used(binary),
     remove: (idOrPrefix) => store.remove(idOrPrefix),
     trim: async (rules) => (await collect(store, { rules: { ...rules, keep: null } })).removed.length,
   };

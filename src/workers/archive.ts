@@ -68,6 +68,10 @@ export class Archive implements ArchiveCalls {
     return this.#ask('part', binary, offset, length);
   }
 
+  used(binary: StoredBinary): Promise<void> {
+    return this.#ask('used', binary);
+  }
+
   remove(idOrPrefix: string): Promise<StoredBinary[]> {
     return this.#ask('remove', idOrPrefix);
   }

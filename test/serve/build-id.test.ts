@@ -194,3 +194,38 @@ test('what is no build ID, or none of here, is not found', async (t) => {
   assert.equal((await ask(url, `/buildid/${'ab'.repeat(20)}/debuginfo`, { method: 'POST', body: 'x' })).status, 405);
   assert.equal((await ask(url, '/buildid/')).status, 404);
 });
+
+test(
+  'what the archive lacks comes from upstream, kind by kind; two that ask each other come to an end',
+  { skip: needsTools('gcc', 'objcopy', 'strip', 'readelf'), timeout: 60_000 },
+  async (t) => {
+    const program = await cProgram();
+    const upstream = await serving(t, [program.debug, program.stripped]);
+    const dir = folder(t);
+    const [portA, portB] = [await freePort(), await freePort()];
+    const start = (name: string, port: number, ...urls: string[]) =>
+      startServe(
+        t,
+        ['--store', join(dir, name), '--listen', `127.0.0.1:${port}`, ...urls.flatMap((url) => ['--debuginfod', url])],
+        { XDG_CACHE_HOME: join(dir, `${name}-cache`) },
+      );
+    const a = await start('a', portA, `http://127.0.0.1:${portB}`);
+    await start('b', portB, a.url, upstream.url);
+
+    const got = await ask(a.url, `/buildid/${program.gnu}/debuginfo`);
+    assert.equal(got.status, 200, got.text);
+    assert.deepEqual(got.body, readFileSync(program.debug));
+    const executable = await ask(a.url, `/buildid/${program.gnu}/executable`);
+    assert.deepEqual(executable.body, readFileSync(program.stripped));
+    const section = await ask(a.url, `/buildid/${program.gnu}/section/.text`);
+    assert.equal(section.status, 200, section.text);
+
+    const began = performance.now();
+    const unknown = await ask(a.url, `/buildid/${'ab'.repeat(20)}/debuginfo`);
+    assert.equal(unknown.status, 404);
+    assert.ok(performance.now() - began < 20_000);
+    const far = Array.from({ length: 8 }, (_, i) => `host-${i}`).join(', ');
+    const tooFar = await ask(a.url, `/buildid/${'cd'.repeat(20)}/debuginfo`, { headers: { 'X-Forwarded-For': far } });
+    assert.equal(tooFar.status, 404);
+  },
+);

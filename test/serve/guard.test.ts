@@ -81,6 +81,7 @@ const ARCHIVE: ArchiveCalls = {
   select: () => Promise.resolve([]),
   find: () => Promise.resolve([]),
   section: () => Promise.resolve(null),
+  used: () => Promise.resolve(),
   part: () => Promise.resolve(new Uint8Array(0)),
   remove: () => Promise.resolve([]),
   trim: () => Promise.resolve(0),
