@@ -51,6 +51,10 @@ export class Binaries {
     const { archive, limits } = this.#context;
     const exchange = exchangeOf(res);
     const claim = claimOf(req);
+    if (/zstd/i.test(req.get('content-encoding') ?? '') && claim.sha256 === '') {
+      refuseBody(req); // Node's decoder takes one that was cut off for whole
+      throw new HttpProblem(400, 'a body in zstd needs ?sha256= of the file; gzip does not');
+    }
     await this.#turn(exchange.signal);
     try {
       const path = await archive.incoming();

@@ -5,6 +5,7 @@
  *
  * resym's own credentials end here: a target never sees them.
  */
+import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Request, RequestHandler } from 'express';
 import type { Logger } from 'pino';
@@ -192,14 +193,27 @@ function isForeignPage(req: Request): boolean {
   return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host);
 }
 
+const MISNAMED = new HttpProblem(
+  403,
+  'a browser came here by a name that may be another site’s: use localhost, or say who may do what (--anonymous read,symbolize)',
+);
+
 /** Where everybody may do everything, also a page whose name was made to lead here may not. */
 const refusePages: RequestHandler = (req, _res, next) => {
   const { origin, host = '' } = req.headers;
   const isRead = req.method === 'GET' || req.method === 'HEAD';
-  if (isRead || (!isForeignPage(req) && (origin === undefined || isLocalName(host)))) return next();
+  // Of what a page reads from its own site a browser says no more than this.
+  const isBrowser = origin !== undefined || /^mozilla\//i.test(req.get('user-agent') ?? '');
+  const isMisnamed = isBrowser && !isLocalName(host) && !isAddress(host);
+  if (!isMisnamed && (isRead || !isForeignPage(req))) return next();
   refuseBody(req);
-  throw FOREIGN;
+  throw isMisnamed && isRead ? MISNAMED : FOREIGN;
 };
+
+/** An address names nobody: no name server can make it lead elsewhere. */
+function isAddress(host: string): boolean {
+  return isIP(host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')) !== 0;
+}
 
 /** A name that nobody else's name server can make lead here. */
 function isLocalName(host: string): boolean {

@@ -128,6 +128,7 @@ test('what is no binary, or not the one it is said to be, is refused with a reas
     ['/binaries/a', GO, 415, /send gzip/, { 'Content-Encoding': 'br' }],
     ['/binaries/a', GO, 400, /compression is damaged/, { 'Content-Encoding': 'gzip' }],
     ['/binaries/a', gzipSync(GO).subarray(0, -9), 400, /damaged|too early/, { 'Content-Encoding': 'gzip' }],
+    ['/binaries/a', GO, 400, /needs \?sha256=/, { 'Content-Encoding': 'zstd' }],
   ];
   for (const [path, body, status, said, headers = {}] of cases) {
     const answer = await put(path, body, headers);

@@ -229,6 +229,13 @@ test('without access control a page of another site can change nothing', async (
   // its name leads here now
   assert.equal(await del({ Origin: 'http://evil.example', Host: 'evil.example' }), 403);
   assert.equal((await ask(url, '/', { headers: { 'Sec-Fetch-Site': 'cross-site' } })).status, 200);
+  const read = async (Host: string, agent = 'Mozilla/5.0 (X11; Linux x86_64)') =>
+    (await ask(url, '/binaries', { headers: { Host, 'User-Agent': agent } })).status;
+  for (const host of ['localhost:7070', '127.0.0.1:7070', '[::1]:7070', '10.1.2.3:80', '[2001:db8::1]', 'x.localhost'])
+    assert.equal(await read(host), 200, host);
+  for (const host of ['evil.example', 'evil.example:7070', '127.0.0.1.evil.example', 'localhost.evil.example'])
+    assert.equal(await read(host), 403, host);
+  assert.equal(await read('resym.internal:7070', 'Go-http-client/1.1'), 200, 'no browser');
 });
 
 test('where others can reach it, a server says who may do what, or does not start', async () => {
