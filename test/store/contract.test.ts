@@ -5,10 +5,16 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { describe, it } from 'node:test';
+import { GoSymbols } from '../../src/gosym/pclntab.ts';
+import { type SketchFrame, SketchQuery } from '../../src/match/sketch.ts';
+import { openObject } from '../../src/object/open.ts';
 import { collect } from '../../src/store/collect.ts';
+import { FileSource } from '../../src/store/file.ts';
 import { filtered } from '../../src/store/filter.ts';
 import { NO_RULES } from '../../src/store/gc-rules.ts';
-import { type ListFilter, type StoredBinary, StoreError } from '../../src/store/store.ts';
+import { type ListFilter, type StoredBinary, StoreError, type SymbolStore } from '../../src/store/store.ts';
+import { craftFat } from '../object/craft-macho.ts';
+import { machoBytes, machoFile } from '../object/macho-fixtures.ts';
 import { needsTools } from '../support/toolchains.ts';
 import { KINDS } from './places.ts';
 import {
@@ -37,6 +43,47 @@ function withOneByteChanged(bytes: Buffer): Buffer {
   changed[changed.length - 100] ^= 0x5a;
   return changed;
 }
+
+/** Frames at function entries, spread over the program, as a profile of it would name them. */
+function framesOf(path: string, count: number): SketchFrame[] {
+  const source = FileSource.open(path);
+  try {
+    const object = openObject(source);
+    const go = GoSymbols.open(object)!;
+    const [text] = object.segments.filter(({ executable }) => executable);
+    const step = Math.floor(go.functionCount / count);
+    return Array.from({ length: count }, (_, n) => {
+      const start = go.functionStart(n * step);
+      return { names: [go.functionName(n * step)], places: [start - text.address + text.fileOffset] };
+    });
+  } finally {
+    source.close();
+  }
+}
+
+async function contentOf(store: SymbolStore, uuid: string): Promise<Uint8Array[]> {
+  const found = await store.find({ uuid });
+  return Promise.all(
+    found.map(async (binary) => {
+      const { source, release } = await store.open(binary);
+      const bytes = new Uint8Array(source.read(0, source.size));
+      release();
+      return bytes;
+    }),
+  );
+}
+
+function written(bytes: Uint8Array, path = place('app')): string {
+  fs.writeFileSync(path, bytes);
+  return path;
+}
+
+const AMD64 = 0x01000007;
+const ARM64 = 0x0100000c;
+const UUIDS = {
+  amd64: machoFile('program-x86_64').ids.uuid!,
+  arm64: machoFile('program-arm64').ids.uuid!,
+};
 
 for (const { name, skip, open } of KINDS)
   describe(`an archive in ${name}`, { skip }, () => {
@@ -603,5 +650,104 @@ for (const { name, skip, open } of KINDS)
       assert.deepEqual(Buffer.from(kept!.source.read(0, kept!.source.size)), index);
       kept!.release();
       assert.equal(await store.openIndex(binary.key, 'other stamp'), null);
+    });
+
+    it('a search by frames finds the binary that has them, and its twin once', async () => {
+      const { store } = await open();
+      for (const file of [TWIN_FULL, TWIN_STRIPPED, GO_124]) await store.add(copy(file, place('binary')));
+      const found = await store.search(new SketchQuery(framesOf(TWIN_FULL, 40)), { limit: 10 });
+      const tables = new Set(found.map(({ identity }) => identity.ids.pclntabSha256));
+      assert.equal(tables.size, 1);
+      assert.ok(found.length >= 1 && found.length <= 2);
+      const others = await store.search(new SketchQuery(framesOf(GO_124, 40)), { limit: 10 });
+      assert.equal(others[0].identity.go?.version, 'go1.24.4');
+    });
+
+    it('a search by frames finds the same after the archive is opened again', async () => {
+      const shop = await open();
+      const { store } = shop;
+      for (const file of [TWIN_FULL, GO_124]) await store.add(copy(file, place('binary')));
+      const query = new SketchQuery(framesOf(GO_124, 40));
+      const before = (await store.search(query, { limit: 1 })).map(({ key }) => key);
+      await store.close();
+      const again = await shop.again();
+      assert.deepEqual(
+        (await again.search(query, { limit: 1 })).map(({ key }) => key),
+        before,
+      );
+    });
+
+    it('a search by frames is bounded', async () => {
+      const { store } = await open();
+      await store.add(copy(GO_124, place('binary')));
+      assert.deepEqual(await store.search(new SketchQuery(framesOf(GO_124, 40)), { limit: 0 }), []);
+    });
+
+    for (const [name, of] of [
+      ['universal', 'program'],
+      ['universal64', 'program'],
+      ['dsym-universal', 'dsym'],
+    ] as const) {
+      it(`adds every architecture of ${name} as a file of its own`, async () => {
+        const shop = await open();
+        const { store } = shop;
+        const file = written(machoBytes(name));
+        const { binary, outcome, note, others = [] } = await store.add(file, { name: 'app' });
+        assert.deepEqual([binary.identity.ids.uuid, outcome], [UUIDS.amd64, 'added']);
+        assert.equal(note, `x86_64 added as ${UUIDS.amd64}`);
+        assert.deepEqual(
+          others.map((other) => [other.binary.identity.ids.uuid, other.outcome, other.note]),
+          [[UUIDS.arm64, 'added', `arm64 added as ${UUIDS.arm64}`]],
+        );
+        assert.deepEqual(await contentOf(store, UUIDS.amd64), [machoBytes(`${of}-x86_64`)]);
+        assert.deepEqual(await contentOf(store, UUIDS.arm64), [machoBytes(`${of}-arm64`)]);
+        const listed = await store.list();
+        assert.deepEqual(listed.map((one) => [one.name, one.identity.arch]).sort(), [
+          ['app', 'amd64'],
+          ['app', 'arm64'],
+        ]);
+        assert.ok((await store.verify()).every(({ ok }) => ok));
+
+        const again = await store.add(file, { name: 'app' });
+        assert.deepEqual([again.outcome, again.others?.[0].outcome], ['already-there', 'already-there']);
+        assert.equal((await store.list()).length, 2);
+        // Another process finds them by what lies on the disk.
+        const other = await shop.again();
+        assert.equal((await other.find({ uuid: UUIDS.arm64 })).length, 1);
+        await store.remove(UUIDS.arm64);
+        assert.equal((await store.list()).length, 1);
+      });
+    }
+
+    it('adds what a universal file has of use and says what it has not', async () => {
+      const { store } = await open();
+      const useless = craftFat([
+        { cpuType: ARM64, bytes: machoBytes('program-arm64') },
+        { cpuType: 7, bytes: machoBytes('i386.o') },
+      ]);
+      const { note, others } = await store.add(written(useless));
+      assert.match(note, /^arm64 added as [0-9a-f]{32}; i386: not added: it is not linked yet/);
+      assert.deepEqual(others, []);
+      const onlyUseless = written(craftFat([{ cpuType: 7, bytes: machoBytes('i386.o') }]));
+      await assert.rejects(store.add(onlyUseless, { name: 'x' }), {
+        code: 'no-symbols',
+        message: /^x is not added: it is not linked/,
+      });
+    });
+
+    it('refuses a universal file whose table lies', async () => {
+      const { store } = await open();
+      for (const [bytes, problem] of [
+        [machoBytes('universal').subarray(0, 9000), /bytes at/],
+        [craftFat([{ cpuType: ARM64, bytes: machoBytes('program-x86_64') }]), /not added/],
+        [craftFat([{ cpuType: AMD64, bytes: fs.readFileSync(NO_GNU_ID) }]), /not an object file/],
+      ] as const) {
+        await assert.rejects(store.add(written(bytes)), (error: unknown) => {
+          assert.ok(error instanceof StoreError && error.code === 'not-an-object', String(error));
+          assert.match(error.message, problem);
+          return true;
+        });
+      }
+      assert.deepEqual(await store.list(), []);
     });
   });

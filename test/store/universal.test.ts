@@ -1,6 +1,6 @@
 /** Universal files and dSYM bundles: every architecture by its own UUID, a program completed by the debug info beside it. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openObject } from '../../src/object/open.ts';
@@ -11,13 +11,9 @@ import { CandidateFinder } from '../../src/store/candidates.ts';
 import { DirectoryStore } from '../../src/store/directory.ts';
 import { architecturesOf, binaryFile, openLocal, openWithUuid } from '../../src/store/local.ts';
 import { OpenedBinaries } from '../../src/store/opened.ts';
-import { StoreError } from '../../src/store/store.ts';
-import { craftFat } from '../object/craft-macho.ts';
 import { machoAnswers, machoBytes, type MachoFile, machoFile } from '../object/macho-fixtures.ts';
 import { NO_GNU_ID, place } from './samples.ts';
 
-const AMD64 = 0x01000007;
-const ARM64 = 0x0100000c;
 const UUIDS = {
   amd64: machoFile('program-x86_64').ids.uuid!,
   arm64: machoFile('program-arm64').ids.uuid!,
@@ -35,87 +31,6 @@ function bundle(contents: MachoFile, path = place('app.dSYM'), name = 'app'): st
   writeFileSync(join(path, 'Contents/Info.plist'), '<?xml version="1.0" encoding="UTF-8"?>');
   return path;
 }
-
-const newStore = (): Promise<DirectoryStore> => DirectoryStore.open(place(), { create: true });
-
-async function contentOf(store: DirectoryStore, uuid: string): Promise<Uint8Array[]> {
-  const found = await store.find({ uuid });
-  return Promise.all(
-    found.map(async (binary) => {
-      const { source, release } = await store.open(binary);
-      const bytes = new Uint8Array(source.read(0, source.size));
-      release();
-      return bytes;
-    }),
-  );
-}
-
-for (const [name, of] of [
-  ['universal', 'program'],
-  ['universal64', 'program'],
-  ['dsym-universal', 'dsym'],
-] as const) {
-  it(`adds every architecture of ${name} as a file of its own`, async () => {
-    const store = await newStore();
-    const file = written(machoBytes(name));
-    const { binary, outcome, note, others = [] } = await store.add(file, { name: 'app' });
-    assert.deepEqual([binary.identity.ids.uuid, outcome], [UUIDS.amd64, 'added']);
-    assert.equal(note, `x86_64 added as ${UUIDS.amd64}`);
-    assert.deepEqual(
-      others.map((other) => [other.binary.identity.ids.uuid, other.outcome, other.note]),
-      [[UUIDS.arm64, 'added', `arm64 added as ${UUIDS.arm64}`]],
-    );
-    assert.deepEqual(await contentOf(store, UUIDS.amd64), [machoBytes(`${of}-x86_64`)]);
-    assert.deepEqual(await contentOf(store, UUIDS.arm64), [machoBytes(`${of}-arm64`)]);
-    const listed = await store.list();
-    assert.deepEqual(listed.map((one) => [one.name, one.identity.arch]).sort(), [
-      ['app', 'amd64'],
-      ['app', 'arm64'],
-    ]);
-    assert.ok((await store.verify()).every(({ ok }) => ok));
-
-    const again = await store.add(file, { name: 'app' });
-    assert.deepEqual([again.outcome, again.others?.[0].outcome], ['already-there', 'already-there']);
-    assert.equal((await store.list()).length, 2);
-    // Another process finds them by what lies on the disk.
-    const other = await DirectoryStore.open(store.root);
-    assert.equal((await other.find({ uuid: UUIDS.arm64 })).length, 1);
-    await store.remove(UUIDS.arm64);
-    assert.equal((await store.list()).length, 1);
-  });
-}
-
-it('adds what a universal file has of use and says what it has not', async () => {
-  const store = await newStore();
-  const useless = craftFat([
-    { cpuType: ARM64, bytes: machoBytes('program-arm64') },
-    { cpuType: 7, bytes: machoBytes('i386.o') },
-  ]);
-  const { note, others } = await store.add(written(useless));
-  assert.match(note, /^arm64 added as [0-9a-f]{32}; i386: not added: it is not linked yet/);
-  assert.deepEqual(others, []);
-  const onlyUseless = written(craftFat([{ cpuType: 7, bytes: machoBytes('i386.o') }]));
-  await assert.rejects(store.add(onlyUseless, { name: 'x' }), {
-    code: 'no-symbols',
-    message: /^x is not added: it is not linked/,
-  });
-});
-
-it('refuses a universal file whose table lies', async () => {
-  const store = await newStore();
-  for (const [bytes, problem] of [
-    [machoBytes('universal').subarray(0, 9000), /bytes at/],
-    [craftFat([{ cpuType: ARM64, bytes: machoBytes('program-x86_64') }]), /not added/],
-    [craftFat([{ cpuType: AMD64, bytes: readFileSync(NO_GNU_ID) }]), /not an object file/],
-  ] as const) {
-    await assert.rejects(store.add(written(bytes)), (error: unknown) => {
-      assert.ok(error instanceof StoreError && error.code === 'not-an-object', String(error));
-      assert.match(error.message, problem);
-      return true;
-    });
-  }
-  assert.deepEqual(await store.list(), []);
-});
 
 it('takes a universal file that lies in the directory for its default architecture', async () => {
   const store = await DirectoryStore.open(place(), { create: true, lookAgainMs: 0 });
@@ -174,7 +89,7 @@ describe('a program and its dSYM', () => {
         [inside, app],
         [app, fat],
       ]) {
-        const store = await newStore();
+        const store = await DirectoryStore.open(place(), { create: true });
         for (const file of order) await store.add(file, { name: 'app' });
         const [build, ...others] = builds(await store.find({ uuid }));
         assert.deepEqual([build.length, others], [2, []]);
