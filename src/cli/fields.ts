@@ -12,12 +12,23 @@ export function printTable(
   rows: readonly (readonly string[])[],
   right: ReadonlySet<number> = new Set(),
 ): void {
+  for (const line of table(headings, rows, right)) process.stdout.write(`${line}\n`);
+}
+
+/** The lines of it. */
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: ReadonlySet<number>,
+): string[] {
   const cells = [headings, ...rows].map((row) => row.map(printable));
   const widths = headings.map((_, column) => cells.reduce((most, row) => Math.max(most, row[column].length), 0));
-  for (const row of cells) {
-    const line = row.map((cell, i) => (right.has(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])));
-    process.stdout.write(`${line.join('  ').trimEnd()}\n`);
-  }
+  return cells.map((row) =>
+    row
+      .map((cell, i) => (right.has(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 /** File names and build IDs come from strangers: a newline or an escape sequence must not reach the terminal. */

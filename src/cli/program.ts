@@ -18,7 +18,10 @@ import { UsageError } from './usage.ts';
 const EXIT_USAGE = 2;
 
 const storeOption = () =>
-  new Option('--store <dir>', 'the archive of binaries (default: $XDG_DATA_HOME/resym)').env('RESYM_STORE');
+  new Option(
+    '--store <place>',
+    'the archive of binaries: a directory or s3://bucket/prefix (default: $XDG_DATA_HOME/resym)',
+  ).env('RESYM_STORE');
 
 const archOption = () =>
   new Option('--arch <name>', 'of a universal file, the part for this architecture: arm64, amd64, x86_64h...');
@@ -74,8 +77,12 @@ program
 program
   .command('symbolize')
   .description('name the frames of saved profiles')
-  .argument('<profile...>', 'files, directories or globs; - is stdin')
-  .option('-o, --output <path>', 'file, or directory for several profiles; - is stdout')
+  .argument('[profile...]', 'files, directories, globs or s3://bucket/prefix; - is stdin')
+  .option('-o, --output <path>', 'file, or directory (or s3://bucket/prefix) for several profiles; - is stdout')
+  .option('--in-place', 'write each profile back to where it was')
+  .option('--force', 'do again what is in the output directory already')
+  .option('--shard <i/n>', 'only the I-th of N parts, from 0 on; N alone in an indexed Kubernetes job')
+  .option('--watch <dir>', 'work on profiles as they appear in a directory, until stopped')
   .option('--binary <file>', 'a binary to use before the archive; may be repeated', collect)
   .addOption(storeOption())
   .addOption(debuginfodOption())

@@ -1,17 +1,23 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { isBucketPlace } from '../bucket/location.ts';
 import { type BatchOptions, symbolizeAll } from '../workers/batch.ts';
-import { attempt, type Entry, type Job, writeWhole } from '../workers/profile-file.ts';
+import { attempt, type Entry, isAbandonedPart, type Job, readProfile, writeWhole } from '../workers/profile-file.ts';
 import { ConfigError, saidOutput } from '../flags.ts';
 import { openEngine } from '../open-engine.ts';
 import type { OutputOptions, Resymbolizer, ResymOptions } from '../pipeline.ts';
 import { binaryFile } from '../store/local.ts';
-import { existingArchives } from './archive.ts';
+import { existingArchives, hostBucket } from './archive.ts';
+import { paired, parseShard, planBatch } from './batch-plan.ts';
+import { summarize, summaryText } from './batch-summary.ts';
+import { areDone } from './done.ts';
 import { printable } from './fields.ts';
+import { Progress } from './progress.ts';
 import { readStdin } from './stdin.ts';
 import { asking, fetchedFor, type Upstream, upstreamFor } from './upstream.ts';
 import { UsageError } from './usage.ts';
+import { arrivals } from './watch.ts';
 
 export interface SymbolizeOptions {
   readonly output?: string;
@@ -19,6 +25,10 @@ export interface SymbolizeOptions {
   readonly store?: string;
   readonly jobs?: string;
   readonly report?: string;
+  readonly inPlace?: true;
+  readonly force?: true;
+  readonly shard?: string;
+  readonly watch?: string;
   readonly repair?: true;
   readonly debuginfod?: readonly string[];
   /** False when said so. */
@@ -28,27 +38,111 @@ export interface SymbolizeOptions {
 }
 
 export async function symbolize(inputs: readonly string[], options: SymbolizeOptions): Promise<void> {
-  const jobs = await plan(inputs, options.output);
+  for (const place of [...inputs, options.output ?? '']) if (isBucketPlace(place)) hostBucket(place);
   const threads = parseJobs(options.jobs);
   const pinned = options.binary ?? [];
   for (const path of pinned) {
     if (!(await isBinary(path))) throw new UsageError(`--binary ${path}: no such file`);
   }
-  const upstream = await upstreamFor(options.debuginfod);
-  const archives = [...existingArchives(options.store), ...(upstream === null ? [] : [upstream.cache])];
-  const how: ResymOptions = {
-    ...outputOptions(options),
-    pinned,
-    repair: options.repair ?? false,
-    weigh: options.report !== undefined,
-  };
-  const onDone = (entry: Entry): void => say(entry, jobs.length);
-  const entries = jobs.some(({ input, output }) => input === '-' || output === '-')
-    ? await throughPipes(jobs, await asking(await openEngine(archives), upstream), how, onDone)
-    : await inPasses(jobs, { threads, archives, how, onDone }, upstream);
-  await upstream?.close();
+  if (options.watch !== undefined) return watch(inputs, options, threads);
+  if (inputs.length === 0) throw new UsageError('give profiles: files, directories or globs; - is stdin');
+  const { jobs, isMirrored } = await planBatch(inputs, {
+    output: options.output,
+    inPlace: options.inPlace ?? false,
+    shard: parseShard(options.shard, process.env),
+  });
+  const done = isMirrored && options.force !== true ? await areDone(jobs, options.output ?? '') : [];
+  const todo = jobs.filter((_, i) => done[i] !== true);
+  if (jobs.length > 1) await sweepParts(todo);
+  const run = await Run.open(options, threads);
+  const isBatch = jobs.length > 1;
+  const progress =
+    isBatch && todo.length > 0 && process.stderr.isTTY ? new Progress(todo.length, process.stderr) : null;
+  const worked = await run.symbolize(todo, (entry) => {
+    progress?.clear();
+    if (progress === null || entry.status === 'failed') say(entry, jobs.length);
+    progress?.took(entry);
+  });
+  if (progress !== null) process.stderr.write('\n');
+  await run.close();
+  const left = worked.values();
+  const entries = jobs.map((job, i) => (done[i] === true ? skipped(job) : left.next().value!));
   if (entries.some((entry) => entry.status === 'failed')) process.exitCode = 1;
-  if (options.report !== undefined) await writeReport(options.report, entries);
+  if (isBatch) process.stderr.write(`\n${summaryText(entries)}`);
+  if (options.report !== undefined) await writeReport(options.report, entries, isBatch);
+}
+
+function skipped({ input, output }: Job): Entry {
+  return { input, output, status: 'skipped', error: null };
+}
+
+/** What runs of a batch have in common: the archives, the engines that are told how. */
+class Run {
+  readonly #options: Omit<BatchOptions, 'onDone'>;
+  readonly #upstream: Upstream | null;
+
+  private constructor(options: Omit<BatchOptions, 'onDone'>, upstream: Upstream | null) {
+    this.#options = options;
+    this.#upstream = upstream;
+  }
+
+  static async open(options: SymbolizeOptions, threads: number): Promise<Run> {
+    const upstream = await upstreamFor(options.debuginfod);
+    const archives = [...existingArchives(options.store), ...(upstream === null ? [] : [upstream.cache])];
+    const how: ResymOptions = {
+      ...outputOptions(options),
+      pinned: options.binary ?? [],
+      repair: options.repair ?? false,
+      weigh: options.report !== undefined,
+    };
+    return new Run({ threads, archives, how }, upstream);
+  }
+
+  async symbolize(jobs: readonly Job[], onDone: (entry: Entry) => void): Promise<Entry[]> {
+    const { archives, how } = this.#options;
+    if (jobs.length === 0) return [];
+    return jobs.some(({ input, output }) => input === '-' || output === '-')
+      ? throughPipes(jobs, await asking(await openEngine(archives), this.#upstream), how, onDone)
+      : inPasses(jobs, { ...this.#options, onDone }, this.#upstream);
+  }
+
+  async close(): Promise<void> {
+    await this.#upstream?.close();
+  }
+}
+
+/** Until the process is told to stop; what is under way then is finished. */
+async function watch(inputs: readonly string[], options: SymbolizeOptions, threads: number): Promise<void> {
+  const { watch: spool = '', output } = options;
+  if (inputs.length > 0) throw new UsageError('--watch DIR is the only input');
+  if (output === undefined || output === '-')
+    throw new UsageError('--watch needs a directory for what is done: -o DIR');
+  if (!(await stat(spool).catch(() => null))?.isDirectory())
+    throw new UsageError(`--watch ${spool}: no such directory`);
+  const { savedProfiles } = await import('./saved-profiles.ts');
+  const stopped = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort());
+  const run = await Run.open(options, threads);
+  process.stderr.write(`watching ${printable(spool)}\n`);
+  for await (const found of arrivals(() => savedProfiles(spool, true, true), stopped.signal)) {
+    const jobs = paired(found, output);
+    const done = options.force === true ? [] : await areDone(jobs, output);
+    await run.symbolize(
+      jobs.filter((_, i) => done[i] !== true),
+      (entry) => say(entry, 2),
+    );
+  }
+  await run.close();
+}
+
+/** What an earlier run, that was killed, has left beside the outputs of this one. */
+async function sweepParts(jobs: readonly Job[]): Promise<void> {
+  const folders = new Set(jobs.filter(({ output }) => !isBucketPlace(output)).map(({ output }) => dirname(output)));
+  for (const folder of folders) {
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (isAbandonedPart(name)) await rm(join(folder, name), { force: true });
+    }
+  }
 }
 
 /** Throws UsageError. */
@@ -91,7 +185,7 @@ async function throughPipes(
   const entries: Entry[] = [];
   for (const job of jobs) {
     const entry = await attempt(job, async () => {
-      const body = job.input === '-' ? await readStdin() : await readFile(job.input);
+      const body = job.input === '-' ? await readStdin() : await readProfile(job.input);
       const result = await engine.resymbolize(body, how);
       if (job.output === '-') await writeStdout(result.body);
       else await writeWhole(job.output, result.body);
@@ -105,45 +199,6 @@ async function throughPipes(
 
 function writeStdout(body: Uint8Array): Promise<void> {
   return new Promise((done, failed) => process.stdout.write(body, (error) => (error ? failed(error) : done())));
-}
-
-/** Pairs inputs with outputs. Throws UsageError when they cannot be paired. */
-async function plan(inputs: readonly string[], output: string | undefined): Promise<Job[]> {
-  const found: { input: string; name: string }[] = [];
-  for (const input of inputs) found.push(...(await expand(input)));
-  if (found.length > 1 && (output === undefined || output === '-')) {
-    throw new UsageError(`${found.length} profiles need a directory to go to: -o DIR/`);
-  }
-  const isDirectory =
-    output !== undefined && output !== '-' && (found.length > 1 || (await looksLikeDirectory(output)));
-  if (!isDirectory) {
-    const target = output ?? '-';
-    if (output === undefined && process.stdout.isTTY) {
-      throw new UsageError('the profile would go to the terminal; give -o FILE, or -o - to insist');
-    }
-    return [{ input: found[0].input, output: target }];
-  }
-  const jobs = found.map(({ input, name }) => ({ input, output: join(output, name) }));
-  const taken = new Map<string, string>();
-  for (const job of jobs) {
-    const other = taken.get(job.output);
-    if (other !== undefined) throw new UsageError(`${other} and ${job.input} would both be written to ${job.output}`);
-    taken.set(job.output, job.input);
-  }
-  return jobs;
-}
-
-/** A file, what a directory holds, or what a glob matches; `name` is the path below the output directory. */
-async function expand(input: string): Promise<{ input: string; name: string }[]> {
-  if (input === '-') return [{ input, name: 'stdin.pb.gz' }];
-  const info = await stat(input).catch(() => null);
-  if (info !== null && !info.isDirectory()) return [{ input, name: basename(input) }];
-  const { savedProfiles } = await import('./saved-profiles.ts');
-  return savedProfiles(input, info !== null);
-}
-
-async function looksLikeDirectory(path: string): Promise<boolean> {
-  return path.endsWith('/') || ((await stat(path).catch(() => null))?.isDirectory() ?? false);
 }
 
 function say(entry: Entry, total: number): void {
@@ -161,8 +216,9 @@ function say(entry: Entry, total: number): void {
   }
 }
 
-async function writeReport(path: string, profiles: readonly Entry[]): Promise<void> {
-  const text = `${JSON.stringify({ profiles }, null, 2)}\n`;
+async function writeReport(path: string, profiles: readonly Entry[], isBatch: boolean): Promise<void> {
+  const report = isBatch ? { builds: summarize(profiles), profiles } : { profiles };
+  const text = `${JSON.stringify(report, null, 2)}\n`;
   if (path === '-') process.stdout.write(text);
   else await writeFile(path, text);
 }

@@ -5,14 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { GoSymbols } from '../../src/gosym/pclntab.ts';
-import { openObject } from '../../src/object/open.ts';
-import { FileSource } from '../../src/store/file.ts';
 import type { StoredBinary } from '../../src/store/store.ts';
 import { variant } from '../store/samples.ts';
 import { s3Server } from '../store/places.ts';
+import { bareProfile } from '../support/bare-profile.ts';
 import { resym } from '../support/cli.ts';
-import { addressProfile, framesByAddress } from '../support/mapped.ts';
+import { framesByAddress } from '../support/mapped.ts';
 import { needsS3 } from '../support/s3-server.ts';
 import { type Served, startServe, startTarget } from '../support/serve.ts';
 
@@ -38,31 +36,8 @@ function programs(t: TestContext, count: number, from = 0): Program[] {
   return Array.from({ length: count }, (_, i) => {
     const file = join(dir, `api-${from + i}`);
     const key = variant(file, from + i + 1, 'full');
-    return { file, key, ...asked(file, key) };
+    return { file, key, ...bareProfile(file, [10, 200, 900]) };
   });
-}
-
-function asked(file: string, buildId: string): { profile: Uint8Array; names: readonly string[] } {
-  const source = FileSource.open(file);
-  try {
-    const object = openObject(source);
-    const go = GoSymbols.open(object)!;
-    const { address, size, fileOffset } = object.segments.find(({ executable }) => executable)!;
-    const functions = [10, 200, 900].map((n) => ({ at: BigInt(go.functionStart(n)), name: go.functionName(n) }));
-    const mapping = {
-      start: BigInt(address),
-      limit: BigInt(address + size),
-      offset: BigInt(fileOffset),
-      name: '/app/api',
-      buildId,
-    };
-    return {
-      profile: addressProfile([mapping], [functions.map(({ at }) => at)]),
-      names: functions.map(({ name }) => name),
-    };
-  } finally {
-    source.close();
-  }
 }
 
 function namesIn(profile: Uint8Array): string[] {
