@@ -4,7 +4,7 @@ import { openObject } from '../../src/object/open.ts';
 import { FileSource } from '../../src/store/file.ts';
 import { addressProfile } from './mapped.ts';
 
-/** @param functions which of the program's functions one stack has, by number; the binary's build ID goes into the profile */
+/** @param functions which of the program's functions it has samples of, by number; the binary's build ID goes into the profile */
 export function bareProfile(
   file: string,
   functions: readonly number[],
@@ -22,8 +22,8 @@ export function bareProfile(
       name: '/app/api',
       buildId,
     };
-    const stack = functions.map((n) => BigInt(go.functionStart(n)));
-    return { profile: addressProfile([mapping], [stack]), names: functions.map((n) => go.functionName(n)) };
+    const stacks = functions.map((n) => [BigInt(go.functionStart(n))]);
+    return { profile: addressProfile([mapping], stacks), names: functions.map((n) => go.functionName(n)) };
   } finally {
     source.close();
   }
