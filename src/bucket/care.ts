@@ -3,16 +3,14 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { isSystemError, messageOf } from '../errors.ts';
-import { type Entry, examineFile, factsOf } from '../store/entry.ts';
+import type { Entry } from '../store/entry.ts';
 import type { Examine } from '../store/examine.ts';
-import { type Facts, formatFacts } from '../store/facts.ts';
-import { hashFile } from '../store/hash.ts';
+import { formatFacts } from '../store/facts.ts';
 import {
+  BUILD_ID_DIR,
   FACTS_SUFFIX,
   INDEX_DIR,
   isHexId,
-  keyFromContent,
-  keyFromIds,
   parseFilePath,
   PINS_DIR,
   QUARANTINE_DIR,
@@ -26,8 +24,9 @@ import {
   type SweepOptions,
   type VerifyResult,
 } from '../store/store.ts';
-import { ABANDONED_AFTER_MS, QUARANTINED_MS } from '../store/sweep.ts';
-import { verifyEntry } from '../store/verify.ts';
+import { ABANDONED_AFTER_MS } from '../store/ingest.ts';
+import { QUARANTINED_MS } from '../store/sweep.ts';
+import { mendedEntry, verifyEntry } from '../store/verify.ts';
 import type { BucketContents } from './contents.ts';
 import { BucketError, type ObjectFacts, type Objects } from './objects.ts';
 import type { BucketUses } from './uses.ts';
@@ -137,11 +136,13 @@ export class BucketCare {
 
   async quarantine(binary: StoredBinary, problem: string): Promise<void> {
     const { path, name, key } = binary;
-    const [result] = await this.verify([binary]);
-    if (result?.isDamaged !== true)
+    const seen = await this.#downloaded(binary, async (root, entry) => {
+      const { result } = await verifyEntry(root, entry, this.#examine);
+      return result.isDamaged ? { mended: await mendedEntry(root, entry, this.#examine) } : null;
+    });
+    if (seen === null || !('mended' in seen))
       throw new StoreError('changed', `${path} stays where it is: it is not damaged, or not any more`);
-    const mended = await this.#downloaded(binary, (root, { file }) => this.#factsAnew(root, file.path, name));
-    const facts = mended !== null && 'schema' in mended ? mended : null;
+    const facts = seen.mended?.facts ?? null;
     const folder = `${QUARANTINE_DIR}/${randomUUID()}`;
     const about = { name, key, path, problem, quarantinedAt: new Date().toISOString() };
     await this.#objects.put(`${folder}/about.json`, Buffer.from(formatAbout(about)));
@@ -154,26 +155,6 @@ export class BucketCare {
     }
     await this.#contents.announce();
     await this.#contents.look();
-  }
-
-  /** Facts of a file whose content is what its name says; null when it is not. */
-  async #factsAnew(root: string, path: string, name: string): Promise<Facts | null> {
-    const { sha256, sizeBytes } = await hashFile(join(root, path));
-    const filed = parseFilePath(path);
-    if (filed === null || !sha256.startsWith(filed.sha256Prefix)) return null;
-    const { mtimeMs } = await fs.stat(join(root, path));
-    const seen = await examineFile(
-      root,
-      { path, sizeBytes, mtimeMs, hasFacts: true },
-      null,
-      this.#examine,
-      (defect) => {
-        throw defect;
-      },
-    );
-    const facts = typeof seen === 'string' ? null : factsOf(seen.entry);
-    if (facts === null || (keyFromIds(facts.identity.ids) ?? keyFromContent(sha256)) !== filed.key) return null;
-    return { ...facts, name, sha256 };
   }
 
   async quarantined(): Promise<Quarantined[]> {
@@ -204,7 +185,7 @@ export class BucketCare {
     };
     await this.#contents.look();
     const keys = new Set([...this.#contents.catalog.all()].map(({ key }) => key));
-    const files = await this.#objects.list('.build-id/');
+    const files = await this.#objects.list(`${BUILD_ID_DIR}/`);
     const names = new Set(files.map(({ name }) => name));
     for (const file of files) {
       const { name } = file;

@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import type { Catalog } from '../store/catalog.ts';
 import { type Facts, formatFacts, richness } from '../store/facts.ts';
 import type { Incoming } from '../store/ingest.ts';
-import { FACTS_SUFFIX } from '../store/layout.ts';
+import { FACTS_SUFFIX, parseFilePath } from '../store/layout.ts';
 import type { Shelf, Shelved } from '../store/shelf.ts';
 import type { StoredBinary } from '../store/store.ts';
 import type { BucketContents } from './contents.ts';
@@ -93,7 +93,7 @@ export class BucketShelf implements Shelf {
     }
     const factsObject = await this.#objects.head(path + FACTS_SUFFIX);
     await this.#contents.announce();
-    const others = this.#contents.catalog.underKey(keyOf(path)).filter((other) => other.path !== path);
+    const others = this.#contents.catalog.underKey(parseFilePath(path)!.key).filter((other) => other.path !== path);
     const binary = this.#contents.enter(object, factsObject ?? object, facts);
     const outcome = isFirst && !hadFacts ? 'placed' : isWhole || !hadFacts ? 'already-there' : 'repaired';
     if (outcome === 'already-there') await this.#uses.mark(binary, true);
@@ -126,9 +126,4 @@ export class BucketShelf implements Shelf {
 
 function isRicher(one: StoredBinary, other: StoredBinary): boolean {
   return richness(one.identity, one.debugOnly) > richness(other.identity, other.debugOnly);
-}
-
-function keyOf(path: string): string {
-  const [, ab, name] = path.split('/');
-  return ab + name.split('.')[0];
 }

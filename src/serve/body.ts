@@ -1,14 +1,16 @@
 import type { Request } from 'express';
-import { HttpProblem } from './errors.ts';
+import { HttpProblem, LINGER_MS } from './errors.ts';
 
 /** Lets a client go on that asked first whether it may send its body. */
 export function allowBody(req: Request): void {
   if (req.headers.expect !== undefined && req.res !== undefined && !req.res.headersSent) req.res.writeContinue();
 }
 
-/** Nobody wants to know any more what a refused sender still sends. How long it is listened to: sendError. */
+/** Nobody wants to know any more what a refused sender still sends; one that does not come to an end is cut off. */
 export function refuseBody(req: Request): void {
-  if (!req.complete) req.resume();
+  if (req.complete) return;
+  req.resume();
+  setTimeout(() => req.complete || req.socket.destroy(), LINGER_MS).unref();
 }
 
 /** A large profile over a slow line; who takes longer only keeps a connection occupied. */

@@ -12,6 +12,7 @@ import { createReadStream } from 'node:fs';
 import type { Request, Response } from 'express';
 import type { BinaryQuery, StoredBinary } from '../store/store.ts';
 import type { ArchiveCalls, Extent, Located } from '../workers/archive-thread.ts';
+import { Deadline, LATE } from '../deadline.ts';
 import type { FileKind } from '../source/debuginfod.ts';
 import type { Upstreams } from '../source/upstreams.ts';
 import { sendStream } from './answer.ts';
@@ -101,10 +102,8 @@ export class BuildIds {
     const headers = this.#elsewhere?.upstreams.hops.handedOn(req.get('via'), req.get('x-forwarded-for')) ?? null;
     if (this.#elsewhere === null || headers === null) return false;
     const asked = this.#elsewhere.upstreams.ask(id, [kind], headers);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), WAIT_MS)));
-    const answer = await Promise.race([asked, late]).finally(() => clearTimeout(timer));
-    if (answer === null)
+    const answer = await new Deadline(performance.now() + WAIT_MS).race(asked);
+    if (answer === LATE)
       throw new HttpProblem(503, `build ID ${id} is being fetched; ask again in a moment`, { 'Retry-After': '10' });
     return answer.isThere;
   }

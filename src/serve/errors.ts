@@ -24,6 +24,7 @@ export class HttpProblem extends Error {
 const MAX_MESSAGE = 2000;
 
 export function sendError(res: Response, status: number, message: string, headers: Record<string, string> = {}): void {
+  const isSending = isStillSending(res.req);
   const body = Buffer.from(`${lineText(message, MAX_MESSAGE)}\n`);
   for (const name of res.getHeaderNames()) if (name !== 'connection') res.removeHeader(name);
   res.writeHead(status, {
@@ -32,17 +33,17 @@ export function sendError(res: Response, status: number, message: string, header
     'X-Content-Type-Options': 'nosniff',
     'X-Go-Pprof': '1',
     'Content-Length': body.length,
-    ...(isStillSending(res.req) && { Connection: 'close' }),
+    ...(isSending && { Connection: 'close' }),
   });
   exchangeOf(res).bytes += body.length;
-  if (isStillSending(res.req)) linger(res, body);
+  if (isSending) linger(res, body);
   else res.end(body);
 }
 
 /** A body up to this size is on its way as a whole; nobody waits with it for an answer. */
 const SMALL_BODY_BYTES = 64 * 1024;
 /** How long a client that was refused may go on sending before it is cut off, ms: it may look at its answer only now and then. */
-const LINGER_MS = 5000;
+export const LINGER_MS = 5000;
 
 function isStillSending(req: IncomingMessage): boolean {
   if (req.complete || req.destroyed) return false;

@@ -3,20 +3,18 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError, messageOf } from '../errors.ts';
 import type { Contents } from './contents.ts';
-import { type Entry, examineFile, factsOf } from './entry.ts';
 import type { Examine } from './examine.ts';
-import { type Facts, formatFacts } from './facts.ts';
+import { formatFacts } from './facts.ts';
 import { listed, type ListFilter } from './filter.ts';
-import { hashFile } from './hash.ts';
 import { removeIndexes } from './index-files.ts';
 import { keepFacts, settleAlias, writeDurably } from './ingest.ts';
-import { FACTS_SUFFIX, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
+import { FACTS_SUFFIX, parseFilePath } from './layout.ts';
 import { readPins, writePin } from './pins.ts';
 import { moveToQuarantine } from './quarantine.ts';
 import { type StoredBinary, StoreError, type Swept, type SweepOptions, type VerifyResult } from './store.ts';
 import { sweepDirectory } from './sweep.ts';
 import { Uses } from './uses.ts';
-import { verifyEntry } from './verify.ts';
+import { mendedEntry, verifyEntry } from './verify.ts';
 
 export class DirectoryCare {
   readonly #root: string;
@@ -142,8 +140,7 @@ export class DirectoryCare {
     if (entry === undefined || result?.isDamaged !== true) {
       throw new StoreError('changed', `${binary.path} stays where it is: it is not damaged, or not any more`);
     }
-    const isContentRight = (await this.#hashOf(binary.path))?.startsWith(own.sha256Prefix) === true;
-    const mended = isContentRight ? await this.#seenAnew(entry) : null;
+    const mended = await mendedEntry(this.#root, entry, this.#examine);
     const facts = await this.#factsText(binary.path);
     await this.#writing(() => moveToQuarantine(this.#root, binary.path, binary, problem, mended !== null));
     if (mended !== null) {
@@ -157,28 +154,6 @@ export class DirectoryCare {
       if (facts !== null) await this.#writing(() => keepFacts(this.#root, binary.path, facts));
     }
     await settleAlias(this.#root, own.key);
-  }
-
-  async #hashOf(path: string): Promise<string | null> {
-    try {
-      return (await hashFile(join(this.#root, path))).sha256;
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      return null;
-    }
-  }
-
-  /** A file whose facts are of no use, with new ones; null when the file itself is of none. */
-  async #seenAnew({ file, binary }: Entry): Promise<{ entry: Entry; facts: Facts } | null> {
-    const seen = await examineFile(this.#root, file, null, this.#examine, (defect) => {
-      throw defect;
-    });
-    if (typeof seen === 'string') return null;
-    const { sha256 } = await hashFile(join(this.#root, file.path));
-    const entry = { ...seen.entry, binary: { ...seen.entry.binary, name: binary.name, sha256 } };
-    const facts = factsOf(entry);
-    const key = keyFromIds(entry.binary.identity.ids) ?? keyFromContent(sha256);
-    return facts !== null && key === binary.key ? { entry, facts } : null;
   }
 
   async sweep(options?: SweepOptions): Promise<Swept[]> {

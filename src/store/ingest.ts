@@ -17,7 +17,7 @@ import { incomingName, isAbandoned } from './incoming.ts';
 import { aliasPath, FACTS_SUFFIX, INCOMING_DIR, keyDir, parseFilePath } from './layout.ts';
 
 /** An abandoned copy is removed after this; one under way is written to all the time. */
-const ABANDONED_AFTER_MS = 6 * 3600_000;
+export const ABANDONED_AFTER_MS = 6 * 3600_000;
 
 /** What was sent has no time of its own. */
 const RECEIVED_AT = new Date('2000-01-01T00:00:00Z');

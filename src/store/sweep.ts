@@ -12,7 +12,7 @@
  */
 import * as fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { settleAlias } from './ingest.ts';
+import { ABANDONED_AFTER_MS, settleAlias } from './ingest.ts';
 import {
   BUILD_ID_DIR,
   FACTS_SUFFIX,
@@ -27,8 +27,6 @@ import { foldersOf } from './quarantine.ts';
 import type { Swept, SweepOptions } from './store.ts';
 import { TimeSlice } from './time-slice.ts';
 
-/** A copy under way is written to all the time. */
-export const ABANDONED_AFTER_MS = 6 * 3600_000;
 /** Time enough to look at what broke. */
 export const QUARANTINED_MS = 30 * 24 * 3600_000;
 

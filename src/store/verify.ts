@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { messageOf } from '../errors.ts';
-import { type Entry, examineFile, factsFit } from './entry.ts';
+import { isSystemError, messageOf } from '../errors.ts';
+import { type Entry, examineFile, factsFit, factsOf } from './entry.ts';
 import type { Examine } from './examine.ts';
-import { factsOfOtherSchema, parseFacts } from './facts.ts';
+import { type Facts, factsOfOtherSchema, parseFacts } from './facts.ts';
 import { type Hashed, hashFile } from './hash.ts';
 import { FACTS_SUFFIX, keyFromContent, keyFromIds, parseFilePath } from './layout.ts';
 import type { VerifyResult } from './store.ts';
@@ -74,4 +74,32 @@ async function problemOfFacts(root: string, { file, binary }: Entry, sha256: str
   if (!factsFit(facts, file)) return ''; // copied without its time: they were not used
   const isSame = isDeepStrictEqual(facts.identity, binary.identity) && facts.debugOnly === binary.debugOnly;
   return isSame ? '' : 'they are those of another file';
+}
+
+/** A file of our own whose content is what its name says, with new facts; null when the file itself is of no use, or cannot be read. */
+export async function mendedEntry(
+  root: string,
+  { file, binary }: Entry,
+  examine: Examine,
+): Promise<{ entry: Entry; facts: Facts } | null> {
+  const filed = parseFilePath(file.path);
+  const sha256 = await hashOf(join(root, file.path));
+  if (filed === null || sha256?.startsWith(filed.sha256Prefix) !== true) return null;
+  const seen = await examineFile(root, file, null, examine, (defect) => {
+    throw defect;
+  });
+  if (typeof seen === 'string') return null;
+  const entry = { ...seen.entry, binary: { ...seen.entry.binary, name: binary.name, sha256 } };
+  const facts = factsOf(entry);
+  const key = keyFromIds(entry.binary.identity.ids) ?? keyFromContent(sha256);
+  return facts !== null && key === binary.key ? { entry, facts } : null;
+}
+
+async function hashOf(path: string): Promise<string | null> {
+  try {
+    return (await hashFile(path)).sha256;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return null;
+  }
 }

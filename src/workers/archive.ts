@@ -4,6 +4,7 @@ import type { ListFilter, Page } from '../store/filter.ts';
 import type { AddOptions, AddResult, BinaryQuery, StoredBinary } from '../store/store.ts';
 import type { ArchiveAnswer, ArchiveCall, ArchiveCalls, ArchiveThreadData, Extent, Located } from './archive-thread.ts';
 import { unpackError } from './thread-error.ts';
+import { THREAD_FILE } from './thread-file.ts';
 
 export interface ArchiveOptions {
   /** As open-store.ts has it. */
@@ -19,9 +20,6 @@ const IDLE_MS = 10_000;
 /** How much there could be decides how late garbage is collected: with 2 GB, and a larger nursery, a binary of 700 MB took 46 MB more. */
 const MAX_HEAP_MB = 512;
 const YOUNG_MB = 2;
-
-/** By its room: what is built of this file lies in another. */
-const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -102,7 +100,7 @@ export class Archive implements ArchiveCalls {
     if (this.#idle !== null) clearTimeout(this.#idle);
     this.#idle = null;
     if (this.#worker !== null) return this.#worker;
-    const { place, file = OWN_FILE } = this.#options;
+    const { place, file = THREAD_FILE } = this.#options;
     const worker = new Worker(file, {
       workerData: { kind: 'archive', place } satisfies ArchiveThreadData,
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },

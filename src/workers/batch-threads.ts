@@ -1,6 +1,7 @@
 import { Tinypool } from 'tinypool';
 import type { ResymOptions } from '../pipeline.ts';
 import type { Entry, Job } from './profile-file.ts';
+import { THREAD_FILE } from './thread-file.ts';
 import type { ThreadJob } from './thread.ts';
 
 export interface ThreadsOptions {
@@ -17,8 +18,7 @@ export async function onThreads(
   { archives, how, onDone }: ThreadsOptions,
 ): Promise<Entry[]> {
   const pool = new Tinypool({
-    // By its room: what is built of this file lies in another.
-    filename: new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href,
+    filename: THREAD_FILE.href,
     minThreads: threads,
     maxThreads: threads,
     concurrentTasksPerWorker: 2, // one reads or writes while the other computes

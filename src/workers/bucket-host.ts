@@ -2,6 +2,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { hostObjects } from '../bucket/connect.ts';
 import { messageOf } from '../errors.ts';
+import { THREAD_FILE } from './thread-file.ts';
 
 export interface BucketThreadData {
   readonly kind: 'bucket';
@@ -17,9 +18,6 @@ export interface BucketCaller {
 const MAX_HEAP_MB = 512;
 const YOUNG_MB = 4;
 
-/** By its room: what is built of this file lies in another. */
-const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-
 let worker: Worker | null = null;
 
 /**
@@ -27,7 +25,7 @@ let worker: Worker | null = null;
  *
  * @param file what the thread runs, instead of thread.ts; for tests
  */
-export function hostBuckets(file = OWN_FILE): void {
+export function hostBuckets(file = THREAD_FILE): void {
   hostObjects((place, port) => {
     worker ??= started(file);
     worker.postMessage({ place, port } satisfies BucketCaller, [port]);

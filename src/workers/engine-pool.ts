@@ -16,6 +16,7 @@ import { LRUCache } from 'lru-cache';
 import type { ResolvedMapping, ResymOptions, Resymbolizer, ResymResult } from '../pipeline.ts';
 import { EngineWorker, type EngineWorkerOptions, hasLayout, type Job, type JobAnswer } from './engine-worker.ts';
 import { type JobOptions, type PlainResult, toThreadClock } from './thread-message.ts';
+import { THREAD_FILE } from './thread-file.ts';
 
 export interface EnginePoolOptions {
   /** At least 1. */
@@ -33,9 +34,6 @@ export interface PoolResymOptions extends ResymOptions {
   /** Profiles with the same are likely to need the same binaries: a target's name. */
   readonly affinity?: string;
 }
-
-/** By its room: what is built of this file lies in another. */
-const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** What Node gives a process of its own; a thread that needs more is ended, not the server. */
 const MAX_HEAP_MB = 2048;
@@ -92,7 +90,7 @@ export class EnginePool implements Resymbolizer {
   readonly #queue: Queued[] = [];
   #isClosed = false;
 
-  constructor({ threads, archives, maxHeapMb = MAX_HEAP_MB, file = OWN_FILE }: EnginePoolOptions) {
+  constructor({ threads, archives, maxHeapMb = MAX_HEAP_MB, file = THREAD_FILE }: EnginePoolOptions) {
     this.#options = { archives, maxHeapMb, file, onFree: () => this.#shareOut() };
     this.#slots = Array.from({ length: threads }, () => null);
   }

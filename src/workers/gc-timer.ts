@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
 import type { GcRules } from '../store/gc.ts';
 import { type GcDone, type GcThreadData, NOTHING_DONE } from './gc-thread.ts';
+import { THREAD_FILE } from './thread-file.ts';
 
 export interface GcTimerOptions {
   readonly archives: readonly string[];
@@ -16,9 +17,6 @@ export interface GcTimerOptions {
 const FIRST_WITHIN_MS = 3600_000;
 /** Of the interval, either way: replicas that were started together do not stay together. */
 const JITTER = 0.25;
-
-/** By its room: what is built of this file lies in another. */
-const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** Collects the archive's garbage now and then, in a thread of its own. Of many replicas each does; it is the same then as one that does. */
 export class GcTimer {
@@ -39,7 +37,7 @@ export class GcTimer {
   }
 
   #run(): void {
-    const { archives, rules, everyMs, onDone, file = OWN_FILE } = this.#options;
+    const { archives, rules, everyMs, onDone, file = THREAD_FILE } = this.#options;
     const workerData: GcThreadData = { kind: 'gc', archives, rules };
     const worker = new Worker(file, { workerData, name: 'resym gc' });
     worker.unref();

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
 import type { ResolvedMapping, ResymOptions, Resymbolizer, ResymResult } from '../pipeline.ts';
 import type { IndexMade, IndexThreadData } from './index-thread.ts';
+import { THREAD_FILE } from './thread-file.ts';
 
 export interface IndexMakerOptions {
   readonly archives: readonly string[];
@@ -13,9 +14,6 @@ export interface IndexMakerOptions {
 
 /** Debug info of a whole browser takes less. */
 const MAX_HEAP_MB = 4096;
-
-/** By its room: what is built of this file lies in another. */
-const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /**
  * An engine that has indexes made of the debug info it has read without one: one at a time, in a thread of its own, off every
@@ -71,7 +69,7 @@ export class IndexMaker implements Resymbolizer {
     if (this.#worker !== null || this.#isClosed) return;
     const key = this.#waiting.shift();
     if (key === undefined) return;
-    const { archives, onMade, file = OWN_FILE } = this.#options;
+    const { archives, onMade, file = THREAD_FILE } = this.#options;
     const worker = new Worker(file, {
       workerData: { kind: 'index', archives, key } satisfies IndexThreadData,
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },

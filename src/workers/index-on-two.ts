@@ -8,6 +8,7 @@ import { isParseError } from '../errors.ts';
 import type { SymbolMap } from '../symbolize/symbol-map.ts';
 import type { CollectedShare, IndexedFile, IndexShareData } from './index-share.ts';
 import { inflateShared, lendSections, type SharedSections } from './shared-sections.ts';
+import { THREAD_FILE } from './thread-file.ts';
 
 export interface OnTwoOptions {
   /** Bytes of .debug_info from which on two threads are used. */
@@ -27,14 +28,11 @@ const MAX_HEAP_MB = 4096;
 /** Little lives long in a walk over units: a larger nursery is memory without use. */
 const NURSERY_MB = 48;
 
-/** By its room: what is built of this file lies in another. */
-const OWN_FILE = new URL(`../workers/thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-
 /** As `symbols.makeIndex()`, of symbols that were assembled of this one file and what lies beside it. */
 export async function makeIndexOnTwo(
   symbols: SymbolMap,
   file: IndexedFile,
-  { fromBytes = FROM_BYTES, thread = OWN_FILE }: OnTwoOptions = {},
+  { fromBytes = FROM_BYTES, thread = THREAD_FILE }: OnTwoOptions = {},
 ): Promise<Uint8Array | null> {
   if (symbols.debugInfoBytes < fromBytes || availableParallelism() < 2) return symbols.makeIndex();
   const data: IndexShareData = { kind: 'index-share', file, stamp: symbols.stamp, share: { from: FIRST_SHARE, to: 1 } };
